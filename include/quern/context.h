@@ -1,0 +1,88 @@
+// Context: the key-value cache of one or more sequences over a Model, and the forward pass.
+#pragma once
+
+#include <quern/callbacks.h>
+#include <quern/model.h>
+#include <quern/result.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace quern {
+
+/// Element type of cached keys and values.
+enum class CacheType : int32_t { f32 = 0, f16 = 1 };
+
+struct ContextOptions {
+  uint32_t n_ctx = 0;          ///< Cached tokens, all sequences together. 0: the model's training context. Memory is taken as it fills.
+  uint32_t n_batch = 512;      ///< Tokens of one pass through the model; decode() splits longer batches.
+  uint32_t n_seq_max = 1;      ///< Sequence ids are 0 … n_seq_max-1.
+  CacheType type_k = CacheType::f16;
+  CacheType type_v = CacheType::f16;
+};
+
+/// One token of a batch.
+struct BatchToken {
+  Token token = 0;
+  int32_t position = 0;        ///< Must exceed every position that its sequence already holds.
+  int32_t sequence = 0;
+  bool logits = false;         ///< Compute this row's logits.
+};
+
+struct DecodeOptions {
+  ProgressFn progress;         ///< Stage "prefill", in tokens, after each pass.
+  CancelToken cancel;          ///< Checked at least once per layer.
+};
+
+/// Keeps its Model alive. Not thread-safe: one thread at a time; several Contexts of one Model may run at once.
+/// A row's logits depend on its sequence alone: not on the batch it came in, nor on threads, nor on the other sequences.
+class Context {
+ public:
+  static Result<Context> create(const Model& model, const ContextOptions& options = {});
+  Context(Context&&) noexcept;
+  Context& operator=(Context&&) noexcept;
+  ~Context();
+
+  /// Runs the tokens and appends them to their sequences. On any error (Errc::context_full, cancelled, argument) the
+  /// sequences are as they were before the call.
+  Status decode(std::span<const BatchToken> batch, const DecodeOptions& options = {});
+
+  /// Appends tokens to one sequence at its next positions; logits of the last one, or of all.
+  Status append(std::span<const Token> tokens, int32_t sequence = 0, bool all_logits = false, const DecodeOptions& options = {});
+
+  /// Logits [n_vocab] of the i-th row of the last decode() that asked for them. Valid until the next decode().
+  std::span<const float> logits(size_t i) const;
+  size_t n_logits() const;
+  /// Logits of the last such row.
+  std::span<const float> last_logits() const;
+
+  /// Tokens that a sequence holds, and the position that follows its last one.
+  uint32_t sequence_length(int32_t sequence) const;
+  int32_t next_position(int32_t sequence) const;
+  /// Forgets the tokens of a sequence at positions [from, to); to < 0 means the end. Later positions stay as they are.
+  Status sequence_remove(int32_t sequence, int32_t from, int32_t to = -1);
+  /// Forgets every sequence but this one.
+  Status sequence_keep(int32_t sequence);
+  /// Makes `to` a copy of `from`, sharing memory until they diverge.
+  Status sequence_fork(int32_t from, int32_t to);
+  void clear();
+
+  /// The state of one sequence as bytes, for restore into a Context of the same model, cache types and backend.
+  Result<std::vector<std::byte>> sequence_save(int32_t sequence) const;
+  Status sequence_restore(int32_t sequence, std::span<const std::byte> state);
+
+  uint32_t n_ctx() const;
+  uint32_t n_used() const;          ///< Cached tokens in use.
+  uint64_t cache_bytes() const;     ///< Memory that the cache takes at present.
+  const Model& model() const;
+
+ private:
+  struct Impl;
+  explicit Context(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quern

@@ -1,0 +1,76 @@
+// Generation: the loop of decode, sample and detokenize.
+#pragma once
+
+#include <quern/chat.h>
+#include <quern/context.h>
+#include <quern/sampler.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quern {
+
+enum class StopReason : int32_t { length = 0, end_of_generation = 1, stop_text = 2, cancelled = 3, context_full = 4 };
+
+/// One step of a generation. `text` is valid during the call and never ends inside a UTF-8 character.
+struct GeneratedToken {
+  Token token = 0;
+  std::string_view text;
+};
+
+struct GenerateOptions {
+  int32_t max_tokens = -1;               ///< -1: until the model ends or the context is full.
+  SamplerOptions sampler;
+  std::vector<std::string> stop;         ///< Texts that end the generation; they are not part of the output.
+  std::function<bool(const GeneratedToken&)> on_token;  ///< Returning false ends the generation (StopReason::cancelled).
+  ProgressFn progress;                   ///< Stage "prefill", in tokens.
+  CancelToken cancel;                    ///< Ends the generation with what there is; not an error.
+};
+
+struct GenerateTimings {
+  uint32_t n_prompt = 0;                 ///< Prompt tokens that were computed (not found in the cache).
+  uint32_t n_cached = 0;                 ///< Prompt tokens taken from the cache.
+  uint32_t n_generated = 0;
+  double prompt_seconds = 0, generate_seconds = 0;
+};
+
+struct Generation {
+  std::vector<Token> tokens;             ///< Without the token that ended it.
+  std::string text;
+  StopReason stop_reason = StopReason::length;
+  GenerateTimings timings;
+};
+
+/// Continues `prompt` on sequence 0 of the context. Tokens that the sequence already holds in common with the prompt are
+/// not computed again; the rest of the sequence is forgotten.
+Result<Generation> generate(Context& context, std::span<const Token> prompt, const GenerateOptions& options = {});
+
+/// A conversation with a model: keeps the messages, renders the template, reuses the cache. Not thread-safe.
+class ChatSession {
+ public:
+  static Result<ChatSession> create(Context context, std::string_view system_prompt = {});
+  ChatSession(ChatSession&&) noexcept;
+  ChatSession& operator=(ChatSession&&) noexcept;
+  ~ChatSession();
+
+  /// Adds the user's message and the answer to the conversation. A cancelled answer is kept as far as it came. If the
+  /// conversation no longer fits the context, Errc::context_full, and the message is not added.
+  Result<Generation> send(std::string_view message, const GenerateOptions& options = {});
+  std::span<const ChatMessage> messages() const;
+  /// Takes back the last question and its answer.
+  void undo();
+  void clear();  ///< Forgets all but the system prompt.
+  Context& context();
+
+ private:
+  struct Impl;
+  explicit ChatSession(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quern

@@ -1,0 +1,68 @@
+// Model: weights, tokenizer and metadata of one model file, ready to run.
+#pragma once
+
+#include <quern/callbacks.h>
+#include <quern/result.h>
+#include <quern/runtime.h>
+#include <quern/tokenizer.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace quern {
+
+struct ModelOptions {
+  std::optional<Runtime> runtime;  ///< Absent: a private one with default options.
+  bool use_mmap = true;            ///< Map the file instead of reading it into memory.
+  bool vocab_only = false;         ///< Metadata and tokenizer only; such a model makes no Context.
+  ProgressFn progress;             ///< Stage "load", in bytes.
+  CancelToken cancel;
+};
+
+/// What a model is. Counts are of the architecture's hyper-parameters; sizes in bytes.
+struct ModelInfo {
+  std::string path, name, architecture;
+  std::string file_type;           ///< The commonest tensor type by bytes, e.g. "Q4_K".
+  uint64_t n_parameters = 0;
+  uint64_t size_bytes = 0;         ///< Tensor bytes in the file.
+  uint32_t n_vocab = 0, n_embd = 0, n_layer = 0, n_head = 0, n_head_kv = 0, n_ff = 0;
+  uint32_t n_ctx_train = 0;        ///< Context length of the training.
+};
+
+/// One tensor of the file, for inspection.
+struct TensorInfo {
+  std::string name, type;
+  std::vector<uint64_t> shape;     ///< Fastest dimension first.
+  uint64_t size_bytes = 0;
+};
+
+/// Copies share the weights, which live as long as any copy or Context. Immutable and thread-safe.
+class Model {
+ public:
+  /// Opens a GGUF file (any part's siblings are found by name). Errors name the file and the key or tensor at fault.
+  static Result<Model> open(const std::string& path, const ModelOptions& options = {});
+
+  const ModelInfo& info() const;
+  const Tokenizer& tokenizer() const;
+  /// The Jinja source of the file's chat template; empty if it has none.
+  const std::string& chat_template() const;
+  /// Metadata in file order; arrays are shortened to their first elements in the text form.
+  std::vector<std::pair<std::string, std::string>> metadata() const;
+  /// The text form of one metadata value, if the key exists.
+  std::optional<std::string> metadata(std::string_view key) const;
+  std::vector<TensorInfo> tensors() const;
+  const Runtime& runtime() const;
+
+  struct Impl;
+  const Impl& impl() const { return *impl_; }  ///< For the library itself.
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace quern

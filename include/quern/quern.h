@@ -1,0 +1,14 @@
+// Everything. See README.md for a tour; one noun per header.
+#pragma once
+
+#include <quern/callbacks.h>
+#include <quern/chat.h>
+#include <quern/context.h>
+#include <quern/evaluate.h>
+#include <quern/generate.h>
+#include <quern/model.h>
+#include <quern/result.h>
+#include <quern/runtime.h>
+#include <quern/sampler.h>
+#include <quern/tokenizer.h>
+#include <quern/version.h>

@@ -1,0 +1,45 @@
+// The registry of tensor formats: what the rest of the library may know about a format without naming it.
+// One file per format in this folder (q4_k-inl.h, …) holds everything else about it; formats.def is the one list.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "lib/base/status.h"
+#include "lib/tensor/dtype.h"
+
+namespace quern::quant {
+
+struct FormatInfo {
+  tensor::DType type;
+  const char* name;       ///< As GGUF tools spell it: "Q4_K", "F16".
+  uint32_t block_elems;   ///< Elements per block; a row is a whole number of blocks.
+  uint32_t block_bytes;
+  /// Scalar decoding, the norm that every faster path must equal bit for bit. Decodes n elements (a multiple of
+  /// block_elems) from `blocks` (any alignment) into `out`.
+  void (*decode)(const std::byte* blocks, float* out, size_t n);
+};
+
+/// The formats that this build runs, in the order of formats.def.
+std::span<const FormatInfo> formats();
+
+/// The format of a type, or nullptr if it is not one of formats(). O(1).
+const FormatInfo* find_format(tensor::DType type);
+
+/// Resolves a type id found in a file: the format, or an error that names the type and says whether it was removed from
+/// GGUF, belongs to another engine only, holds no weights (integers), or is not known at all.
+Result<const FormatInfo*> resolve_format(uint32_t type_id);
+
+/// The name of any type id, known formats or not: "Q4_K", "IQ2_XXS", "type 77".
+std::string type_name(uint32_t type_id);
+
+/// Bytes of one element block of ANY id that GGUF readers must be able to skip over (also integers and formats that cannot
+/// be run here), or an error for removed and unknown ids. {block_elems, block_bytes}.
+struct BlockSize {
+  uint32_t elems, bytes;
+};
+Result<BlockSize> block_size(uint32_t type_id);
+
+}  // namespace quern::quant

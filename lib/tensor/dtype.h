@@ -1,0 +1,33 @@
+// The element and block types of tensors. GGUF numbers its types; those numbers are the enumerators' values, and types of
+// other containers start at 1000. What a type means (block size, decoding) is in lib/quant, one file per type.
+#pragma once
+
+#include <cstdint>
+
+namespace quern::tensor {
+
+enum class DType : uint32_t {
+  f32 = 0,
+  f16 = 1,
+  q4_0 = 2,
+  q4_1 = 3,
+  q5_0 = 6,
+  q5_1 = 7,
+  q8_0 = 8,
+  q2_k = 10,
+  q3_k = 11,
+  q4_k = 12,
+  q5_k = 13,
+  q6_k = 14,
+  iq4_nl = 20,
+  iq4_xs = 23,
+  i8 = 24,
+  i16 = 25,
+  i32 = 26,
+  i64 = 27,
+  f64 = 28,
+  bf16 = 30,
+  mxfp4 = 39,
+};
+
+}  // namespace quern::tensor
