@@ -5,17 +5,10 @@
 #include <quern/result.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 
 namespace quern {
-
-struct PerplexityOptions {
-  uint32_t n_ctx = 512;     ///< Window length in tokens; the second half of each window is scored, as llama-perplexity does.
-  uint32_t n_batch = 512;
-  int32_t max_windows = -1; ///< -1: all whole windows of the text.
-  ProgressFn progress;      ///< Stage "evaluate", in tokens.
-  CancelToken cancel;
-};
 
 struct Perplexity {
   double ppl = 0;           ///< exp(nll)
@@ -23,6 +16,15 @@ struct Perplexity {
   double nll_stderr = 0;    ///< Its standard error.
   uint64_t n_tokens = 0;    ///< Tokens scored.
   uint32_t n_windows = 0;
+};
+
+struct PerplexityOptions {
+  uint32_t n_ctx = 512;     ///< Window length in tokens; the second half of each window is scored, as llama-perplexity does.
+  uint32_t n_batch = 512;
+  int32_t max_windows = -1; ///< -1: all whole windows of the text.
+  std::function<void(const Perplexity&)> on_window;  ///< The figures so far, after each window.
+  ProgressFn progress;      ///< Stage "evaluate", in tokens.
+  CancelToken cancel;
 };
 
 /// Windows of n_ctx tokens, each evaluated on its own with the first token replaced by BOS where the model adds one.

@@ -44,7 +44,7 @@ struct SamplerOptions {
   float mirostat_tau = 5;
   float mirostat_eta = 0.1f;
   bool ignore_eos = false;          ///< Forbids the end-of-generation tokens.
-  std::vector<LogitBias> logit_bias;
+  std::vector<LogitBias> logit_bias = {};
   /// The order of the steps, one letter each: e penalties, d dry, s top_n_sigma, k top_k, y typical_p, p top_p, m min_p,
   /// x xtc, t temperature. A step not named does not run.
   std::string order = "edskypmxt";

@@ -22,7 +22,7 @@ template <class N>
 void append(std::string& out, N number) {
   char digits[48];
   const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
-  out.append(digits, end);
+  out.append(digits, static_cast<size_t>(end - digits));
 }
 }  // namespace base_detail
 

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -19,11 +21,15 @@ namespace quern::io {
 
 /// One metadata value. Integers of every width are widened (u64 or i64 by their sign in the file), floats to double.
 /// Arrays hold one element kind; numeric arrays are widened the same way, bool arrays become u64.
-using MetaValue = std::variant<uint64_t, int64_t, double, bool, std::string, std::vector<uint64_t>, std::vector<int64_t>,
-                               std::vector<double>, std::vector<std::string>>;
+using MetaValue = std::variant<uint64_t, int64_t, double, bool, std::string, std::vector<uint64_t>,
+                               std::vector<int64_t>, std::vector<double>, std::vector<std::string>>;
 
-/// Metadata in file order with O(1) lookup. A getter distinguishes "absent" (nullopt) from "present but of another kind or
-/// out of range" (an Error naming file, key, expected and found).
+/// From names to positions. A tree: its O(log n) holds for every choice of names, while a hash table with a known hash
+/// function can be made quadratic by the author of a file.
+using NameIndex = std::map<std::string, size_t, std::less<>>;
+
+/// Metadata in file order with lookup by key. A getter distinguishes "absent" (nullopt) from "present but of another
+/// kind or out of range" (an Error naming file, key, expected and found).
 class MetaTable {
  public:
   struct Entry {
@@ -39,20 +45,20 @@ class MetaTable {
   const MetaValue* find(std::string_view key) const;
   const std::string& file() const { return file_; }
 
-  Result<std::optional<uint64_t>> get_uint(std::string_view key) const;    ///< also a non-negative signed value
+  Result<std::optional<uint64_t>> get_uint(std::string_view key) const;  ///< also a non-negative signed value
   Result<std::optional<int64_t>> get_int(std::string_view key) const;
-  Result<std::optional<double>> get_float(std::string_view key) const;     ///< floating-point only
+  Result<std::optional<double>> get_float(std::string_view key) const;  ///< floating-point only
   Result<std::optional<bool>> get_bool(std::string_view key) const;
   /// Pointers into the table, nullptr where the key is absent.
   Result<const std::string*> get_string(std::string_view key) const;
   Result<const std::vector<std::string>*> get_strings(std::string_view key) const;
-  Result<std::optional<std::vector<int64_t>>> get_ints(std::string_view key) const;  ///< any integer or bool array
-  Result<std::optional<std::vector<double>>> get_floats(std::string_view key) const; ///< float array
+  Result<std::optional<std::vector<int64_t>>> get_ints(std::string_view key) const;   ///< any integer or bool array
+  Result<std::optional<std::vector<double>>> get_floats(std::string_view key) const;  ///< float array
 
  private:
   std::string file_;
   std::vector<Entry> entries_;
-  std::unordered_map<std::string, size_t> index_;
+  NameIndex index_;
 };
 
 /// A tensor of the file: its view, validated to lie inside the mapping, with every row a whole number of blocks.
@@ -73,7 +79,7 @@ class TensorTable {
 
  private:
   std::vector<TensorEntry> entries_;
-  std::unordered_map<std::string, size_t> index_;
+  NameIndex index_;
 };
 
 /// An opened model file (or the parts of a split one). Owns the mappings that the views point into. Move-only.

@@ -14,8 +14,8 @@ namespace quern::quant {
 
 struct FormatInfo {
   tensor::DType type;
-  const char* name;       ///< As GGUF tools spell it: "Q4_K", "F16".
-  uint32_t block_elems;   ///< Elements per block; a row is a whole number of blocks.
+  const char* name;      ///< As GGUF tools spell it: "Q4_K", "F16".
+  uint32_t block_elems;  ///< Elements per block; a row is a whole number of blocks.
   uint32_t block_bytes;
   /// Scalar decoding, the norm that every faster path must equal bit for bit. Decodes n elements (a multiple of
   /// block_elems) from `blocks` (any alignment) into `out`.
@@ -35,8 +35,8 @@ Result<const FormatInfo*> resolve_format(uint32_t type_id);
 /// The name of any type id, known formats or not: "Q4_K", "IQ2_XXS", "type 77".
 std::string type_name(uint32_t type_id);
 
-/// Bytes of one element block of ANY id that GGUF readers must be able to skip over (also integers and formats that cannot
-/// be run here), or an error for removed and unknown ids. {block_elems, block_bytes}.
+/// Bytes of one element block of ANY id that GGUF readers must be able to skip over (also integers and formats that
+/// cannot be run here), or an error for removed and unknown ids. {block_elems, block_bytes}.
 struct BlockSize {
   uint32_t elems, bytes;
 };

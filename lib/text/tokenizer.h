@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "lib/base/status.h"
+#include "lib/text/special_tokens.h"
+#include "lib/text/token_index.h"
 #include "lib/text/vocab.h"
 
 namespace quern::text {
@@ -21,20 +23,22 @@ struct EncodeOptions {
 /// Splits and merges text of one family; an implementation per family (spm.cc, bpe.cc).
 class Tokenizer {
  public:
-  /// Validates the vocabulary (sizes of the parallel arrays, ids in range, byte tokens, known pre-tokenizer, merges) and
-  /// builds the lookup tables. `where` names the file in messages.
+  /// Validates the vocabulary (sizes of the parallel arrays, ids in range, duplicates, scores, byte tokens, known
+  /// pre-tokenizer, merges) and builds the lookup tables. `where` names the file in messages. Empty tokens are accepted:
+  /// nothing encodes to them.
   static Result<std::unique_ptr<Tokenizer>> build(Vocab vocab, std::string_view where);
   virtual ~Tokenizer() = default;
 
-  /// Never fails: any bytes are accepted, invalid UTF-8 included (as the reference engine treats it: see each family).
+  /// Never fails: any bytes are accepted, invalid UTF-8 included (see each family). Special tokens are found leftmost
+  /// first, then longest. Time grows with the length of the text, however it looks (times a logarithm, for long words).
   std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options) const;
 
   /// The bytes of one token: may be part of a UTF-8 character. Control tokens give "" unless `special`. An id out of
   /// range gives "".
   std::string piece(int32_t token, bool special = false) const;
 
-  /// The bytes of a run of tokens; a leading dummy space that encode() added is removed from the front of the text where
-  /// `at_start`.
+  /// The bytes of a run of tokens. Where `at_start`, the dummy space that encode() puts before a text is removed again:
+  /// from the first token, or the first after control tokens that are left out.
   std::string decode(std::span<const int32_t> tokens, bool special = false, bool at_start = true) const;
 
   const Vocab& vocab() const { return vocab_; }
@@ -47,17 +51,26 @@ class Tokenizer {
   int32_t find(std::string_view text) const;
 
  protected:
-  explicit Tokenizer(Vocab vocab) : vocab_(std::move(vocab)) {}
-  /// Encodes a stretch of ordinary text (no special tokens inside). `at_start`: nothing precedes it or a special token does.
+  explicit Tokenizer(Vocab vocab);
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+  /// Encodes a stretch of ordinary text (no special tokens inside) of at most kMaxStretchBytes. `at_start`: nothing
+  /// precedes it or a special token does.
   virtual void encode_text(std::string_view text, bool at_start, std::vector<int32_t>& out) const = 0;
   virtual std::string token_bytes(int32_t token) const = 0;
+  /// Whether the token stands for ordinary text: neither control nor unknown.
+  bool is_ordinary(int32_t token) const;
 
-  Vocab vocab_;
+  static constexpr size_t kMaxStretchBytes = size_t{1} << 28;
+
+  const Vocab vocab_;
+  const TokenIndex index_;  ///< all non-empty tokens by their text
 
  private:
-  Status build_special_tokens(std::string_view where);
-  struct SpecialIndex;
-  std::shared_ptr<const SpecialIndex> special_;
+  void encode_ordinary(std::string_view text, std::vector<int32_t>& out) const;
+
+  const SpecialTokens special_;
+  std::vector<bool> ends_generation_, strips_left_, strips_right_;  // by id
 };
 
 }  // namespace quern::text

@@ -1,0 +1,36 @@
+// Runtimes: threads, backend, log.
+#include "capi/src/door.h"
+
+using namespace quern::capi;
+
+extern "C" {
+
+quern_status quern_runtime_create(const quern_runtime_options* options, quern_runtime** out) {
+  QUERN_C_NEED(out);
+  *out = nullptr;
+  return guard([&] {
+    quern_runtime_options o = QUERN_RUNTIME_OPTIONS_INIT;
+    QUERN_C_CHECK(read_options(options, o, "quern_runtime_options"));
+    quern::RuntimeOptions wanted;
+    wanted.n_threads = o.n_threads;
+    if (o.backend) wanted.backend = o.backend;
+    if (o.log) {
+      wanted.log = [log = o.log, user = o.log_user](quern::LogLevel level, std::string_view message) {
+        log(user, static_cast<int32_t>(level), std::string(message).c_str());
+      };
+    }
+    auto runtime = quern::Runtime::create(wanted);
+    if (!runtime) return refuse(runtime.error());
+    std::string description = runtime->description();
+    *out = new quern_runtime{std::move(*runtime), std::move(description)};
+    return QUERN_OK;
+  });
+}
+
+uint32_t quern_runtime_n_threads(const quern_runtime* runtime) { return runtime ? runtime->runtime.n_threads() : 0; }
+
+const char* quern_runtime_description(const quern_runtime* runtime) { return runtime ? runtime->description.c_str() : ""; }
+
+void quern_runtime_close(quern_runtime* runtime) { delete runtime; }
+
+}  // extern "C"

@@ -1,0 +1,23 @@
+// The list of architectures. A new one: its file beside this one, its declaration and its line here.
+#include "lib/arch/spec.h"
+
+namespace quern::arch {
+
+extern const ArchSpec kLlama;
+
+namespace {
+constexpr const ArchSpec* kArchitectures[] = {
+    &kLlama,
+};
+}  // namespace
+
+std::span<const ArchSpec* const> architectures() { return kArchitectures; }
+
+const ArchSpec* find_arch(std::string_view name) {
+  for (const ArchSpec* spec : kArchitectures) {
+    if (spec->name == name) return spec;
+  }
+  return nullptr;
+}
+
+}  // namespace quern::arch

@@ -1,0 +1,192 @@
+// The verbs of the forward pass, as two abstract classes. Backend is a device: it prepares weights and owns memory.
+// Stream is one thread's sequence of operations on it. Shapes are checked here, once, before a backend sees them.
+//
+// Reproducibility is part of the contract: a row of any result depends on that row's inputs alone, bit for bit, whatever
+// other rows share the call and however many threads work on it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lib/base/status.h"
+#include "lib/tensor/view.h"
+
+namespace quern::compute {
+
+/// Device memory for activations. A backend's own class.
+class Buffer {
+ public:
+  virtual ~Buffer() = default;
+  virtual uint64_t size_bytes() const = 0;
+  virtual float* host() = 0;  ///< nullptr where the host cannot address it.
+};
+
+/// A float32 matrix in a buffer: one row per token. Non-owning.
+struct Mat {
+  Buffer* buffer = nullptr;
+  uint64_t offset = 0;  ///< In floats.
+  uint32_t rows = 0, cols = 0;
+  uint32_t stride = 0;  ///< Floats from one row to the next, >= cols.
+
+  float* row(uint32_t r) const { return buffer->host() + offset + uint64_t{r} * stride; }
+  /// Columns [begin, begin + count) of every row.
+  Mat columns(uint32_t begin, uint32_t count) const { return {buffer, offset + begin, rows, count, stride}; }
+  /// Rows [begin, begin + count).
+  Mat slice(uint32_t begin, uint32_t count) const { return {buffer, offset + uint64_t{begin} * stride, count, cols, stride}; }
+};
+
+/// What a weight is prepared for.
+enum class Usage {
+  matmul,  ///< left side of Stream::matmul: repacked for the device
+  gather,  ///< Stream::embed: rows are read one by one; may keep pointing into the source
+  vector,  ///< norm weights and biases: one float32 row
+};
+
+/// A tensor prepared for a device. Immutable, shared by streams.
+class Weight {
+ public:
+  Weight(tensor::DType type, uint32_t rows, uint32_t cols, Usage usage) : type_(type), rows_(rows), cols_(cols), usage_(usage) {}
+  virtual ~Weight() = default;
+  virtual uint64_t size_bytes() const = 0;  ///< Memory beyond the source file's mapping.
+
+  tensor::DType type() const { return type_; }
+  uint32_t rows() const { return rows_; }  ///< output features
+  uint32_t cols() const { return cols_; }  ///< input features
+  Usage usage() const { return usage_; }
+
+ private:
+  tensor::DType type_;
+  uint32_t rows_, cols_;
+  Usage usage_;
+};
+
+enum class KvType : uint32_t { f32 = 0, f16 = 1 };
+
+/// One layer's share of a cached token.
+struct KvLayer {
+  uint32_t n_heads = 0;  ///< key-value heads
+  uint32_t k_dim = 0;    ///< floats of one key
+  uint32_t v_dim = 0;    ///< floats of one value
+};
+
+struct KvShape {
+  std::vector<KvLayer> layers;
+  KvType type_k = KvType::f16, type_v = KvType::f16;
+};
+
+/// Tokens of one cache block; a slot is block * kKvBlockTokens + index in the block. Attention combines keys in groups of
+/// this size, in the order of the block table, so the value is part of the results.
+inline constexpr uint32_t kKvBlockTokens = 32;
+
+/// Paged storage of keys and values for all layers. Which block belongs to whom is the context's business; how a block is
+/// laid out is the backend's.
+class KvStore {
+ public:
+  virtual ~KvStore() = default;
+  virtual uint32_t n_blocks() const = 0;
+  /// Grows to at least `n_blocks`; existing blocks keep their contents. Errc::memory if there is no room.
+  virtual Status grow(uint32_t n_blocks) = 0;
+  virtual uint64_t block_bytes() const = 0;  ///< of one block, all layers
+  virtual void copy_block(uint32_t from, uint32_t to) = 0;
+  virtual void move_slot(uint32_t from, uint32_t to) = 0;
+  virtual void read_block(uint32_t block, std::span<std::byte> out) const = 0;  ///< out: block_bytes()
+  virtual void write_block(uint32_t block, std::span<const std::byte> in) = 0;
+  /// Identifies the layout of the bytes of read_block(): equal only where they can be exchanged.
+  virtual std::string layout() const = 0;
+};
+
+/// Which cached tokens one query row attends to: entries [begin, end) of its sequence, in the order of the block table.
+/// Causality and sliding windows are expressed by the range alone.
+struct AttentionRow {
+  const uint32_t* blocks = nullptr;  ///< the sequence's block table
+  uint32_t begin = 0, end = 0;       ///< begin < end
+};
+
+struct AttentionShape {
+  uint32_t n_heads = 0;     ///< query heads; a multiple of n_kv_heads
+  uint32_t n_kv_heads = 0;
+  uint32_t k_dim = 0, v_dim = 0;
+  float scale = 1;          ///< of the scores
+  float softcap = 0;        ///< c * tanh(score / c) where > 0
+};
+
+/// How rotary embedding pairs the elements of a head: (2i, 2i+1) or (i, i + n_rot/2).
+enum class RopePairs { interleaved, halves };
+
+/// One output of a group of products that share their input.
+struct MatmulTarget {
+  const Weight* weight = nullptr;  ///< [out.cols, x.cols], Usage::matmul
+  const Weight* bias = nullptr;    ///< added to each row where given; [1, out.cols], Usage::vector
+  Mat out;                         ///< [x.rows, weight.rows]
+};
+
+/// A sequence of operations that one thread issues; they take effect in order. The first misuse or device failure is kept
+/// and returned by finish(); later operations are skipped. Not thread-safe; streams of one Backend may run at once.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  void upload(std::span<const float> from, Mat to);      ///< from: rows * cols, dense
+  void embed(const Weight& table, std::span<const int32_t> ids, Mat out);
+  /// out = x / rms(x) * w per row, rms(x) = sqrt(mean(x^2) + eps). out may be x.
+  void rms_norm(Mat x, const Weight& weight, float eps, Mat out);
+  /// target.out = x * weight^T (+ bias) for each target.
+  void matmul(Mat x, std::span<const MatmulTarget> targets);
+  void matmul(Mat x, const Weight& weight, Mat out) {
+    const MatmulTarget target{&weight, nullptr, out};
+    matmul(x, {&target, 1});
+  }
+  void add(Mat x, Mat y);                                ///< x += y
+  /// Rotates the first n_rot elements of every head of `head_dim` elements. cos_sin: [x.rows, n_rot]: for each row the
+  /// n_rot/2 cosines, then the sines.
+  void rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin);
+  void swiglu(Mat gate, Mat up, Mat out);                ///< out = gate * sigmoid(gate) * up; out may be gate
+  /// Stores each row of k [n, n_heads * k_dim] and v [n, n_heads * v_dim] in its slot.
+  void kv_store(KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots);
+  /// out [n, n_heads * v_dim] = softmax(scale * q k^T) v over each row's range, q [n, n_heads * k_dim].
+  void attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows, Mat out);
+  void gather_rows(Mat x, std::span<const uint32_t> rows, Mat out);
+  void download(Mat from, std::span<float> to);          ///< to: rows * cols, dense; valid after finish()
+
+  /// Waits for everything issued so far.
+  Status finish();
+
+ protected:
+  virtual void do_upload(std::span<const float> from, Mat to) = 0;
+  virtual void do_embed(const Weight& table, std::span<const int32_t> ids, Mat out) = 0;
+  virtual void do_rms_norm(Mat x, const Weight& weight, float eps, Mat out) = 0;
+  virtual void do_matmul(Mat x, std::span<const MatmulTarget> targets) = 0;
+  virtual void do_add(Mat x, Mat y) = 0;
+  virtual void do_rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) = 0;
+  virtual void do_swiglu(Mat gate, Mat up, Mat out) = 0;
+  virtual void do_kv_store(KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) = 0;
+  virtual void do_attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
+                            Mat out) = 0;
+  virtual void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) = 0;
+  virtual void do_download(Mat from, std::span<float> to) = 0;
+  virtual Status do_finish() = 0;
+
+  void fail_with(Error error);  ///< keeps the first error
+
+ private:
+  bool accept(bool condition, const char* op, const char* what);
+  Status status_;
+};
+
+/// A device. Thread-safe.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string description() const = 0;  ///< e.g. "cpu (AVX3_ZEN4)"
+  /// Errc::unsupported, naming the type, where this device cannot use it so. The view's memory must outlive the Weight.
+  virtual Result<std::unique_ptr<Weight>> prepare(const tensor::TensorView& source, Usage usage) = 0;
+  virtual Result<std::unique_ptr<Buffer>> allocate(uint64_t n_floats) = 0;
+  virtual Result<std::unique_ptr<KvStore>> make_kv_store(const KvShape& shape) = 0;
+  virtual Result<std::unique_ptr<Stream>> make_stream() = 0;
+};
+
+}  // namespace quern::compute

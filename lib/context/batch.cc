@@ -1,0 +1,55 @@
+#include "lib/context/batch.h"
+
+#include <limits>
+
+namespace quern::context {
+
+Status validate(std::span<const BatchToken> batch, std::span<const Sequence> sequences, uint32_t n_vocab) {
+  std::vector<int32_t> next(sequences.size());
+  for (size_t s = 0; s < sequences.size(); ++s) next[s] = sequences[s].next_position();
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const BatchToken& t = batch[i];
+    QUERN_ENSURE(t.token >= 0 && static_cast<uint32_t>(t.token) < n_vocab, Errc::argument, "batch entry ", i, ": token ", t.token,
+                 " is outside the vocabulary of ", n_vocab);
+    const bool known = t.sequence >= 0 && static_cast<size_t>(t.sequence) < sequences.size();
+    QUERN_ENSURE(known, Errc::argument, "batch entry ", i, ": sequence ", t.sequence, " is outside 0 ... ", sequences.size() - 1);
+    int32_t& lowest = next[static_cast<size_t>(t.sequence)];
+    // The last position is left out, so that the next one is always representable.
+    const bool grows = t.position >= lowest && t.position < std::numeric_limits<int32_t>::max();
+    QUERN_ENSURE(grows, Errc::argument, "batch entry ", i, ": position ", t.position, " in sequence ", t.sequence,
+                 ": expected at least ", lowest);
+    lowest = t.position + 1;
+  }
+  return {};
+}
+
+Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence> sequences, BlockPool& pool) {
+  std::vector<uint32_t> before(sequences.size()), added(sequences.size(), 0);
+  for (const BatchToken& t : batch) ++added[static_cast<size_t>(t.sequence)];
+  uint32_t blocks = 0;
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    before[s] = sequences[s].size();
+    blocks += sequences[s].blocks_needed(pool, added[s]);
+  }
+  QUERN_CHECK(pool.reserve(blocks));
+
+  PlacedBatch out;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const BatchToken& t = batch[i];
+    const auto cell = sequences[static_cast<size_t>(t.sequence)].append(pool, t.position);
+    if (!cell) {
+      for (size_t s = 0; s < sequences.size(); ++s) sequences[s].truncate(pool, before[s]);
+      return cell.error();
+    }
+    out.tokens.push_back(t.token);
+    out.positions.push_back(t.position);
+    out.slots.push_back(sequences[static_cast<size_t>(t.sequence)].slot(*cell));
+    out.rows.push_back({nullptr, 0, *cell + 1});
+    if (t.logits) out.outputs.push_back(static_cast<uint32_t>(i));
+  }
+  // Block tables stay where they are from here on.
+  for (size_t i = 0; i < batch.size(); ++i) out.rows[i].blocks = sequences[static_cast<size_t>(batch[i].sequence)].blocks().data();
+  return out;
+}
+
+}  // namespace quern::context

@@ -1,0 +1,40 @@
+// The blocks of a key-value cache: who uses them, and when the store must grow. A block may belong to several sequences;
+// it is then read-only for all of them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "lib/base/status.h"
+#include "lib/compute/ops.h"
+
+namespace quern::context {
+
+class BlockPool {
+ public:
+  /// At most `capacity` blocks of `store`, which must be empty and outlive the pool. Memory is taken as blocks are.
+  BlockPool(compute::KvStore& store, uint32_t capacity) : store_(store), capacity_(capacity) {}
+
+  /// Makes sure that `n` more blocks can be allocated. Errc::context_full, or Errc::memory if the store cannot grow.
+  Status reserve(uint32_t n);
+  /// A block with one user, after reserve(1) where none is free.
+  Result<uint32_t> allocate();
+  void share(uint32_t block) { ++users_[block]; }
+  /// Takes one user away; the block is free when the last one is gone.
+  void release(uint32_t block);
+  bool shared(uint32_t block) const { return users_[block] > 1; }
+
+  uint32_t capacity() const { return capacity_; }
+  uint32_t n_used() const { return n_used_; }
+  uint32_t n_free() const { return capacity_ - n_used_; }
+  compute::KvStore& store() const { return store_; }
+
+ private:
+  compute::KvStore& store_;
+  uint32_t capacity_;
+  uint32_t n_used_ = 0;
+  std::vector<uint32_t> users_;  ///< per block of the store
+  std::vector<uint32_t> free_;   ///< blocks of the store without users; the last is handed out first
+};
+
+}  // namespace quern::context

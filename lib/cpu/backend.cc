@@ -1,0 +1,189 @@
+#include "lib/cpu/backend.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+
+#include "lib/cpu/kernels/attention.h"
+#include "lib/cpu/kernels/elementwise.h"
+#include "lib/cpu/kernels/rms_norm.h"
+#include "lib/cpu/kernels/rope.h"
+#include "lib/cpu/kv_store.h"
+#include "lib/cpu/matmul/matmul.h"
+#include "lib/cpu/target_name.h"
+#include "lib/cpu/weight.h"
+
+namespace quern::cpu {
+
+using compute::AttentionRow;
+using compute::AttentionShape;
+using compute::Mat;
+using compute::MatmulTarget;
+using compute::RopePairs;
+using compute::Usage;
+
+namespace {
+
+class Buffer final : public compute::Buffer {
+ public:
+  explicit Buffer(uint64_t n_floats) : floats_(n_floats) {}
+  uint64_t size_bytes() const override { return floats_.size() * sizeof(float); }
+  float* host() override { return floats_.data(); }
+
+ private:
+  std::vector<float> floats_;
+};
+
+class Stream final : public compute::Stream {
+ public:
+  explicit Stream(base::ThreadPool& pool) : pool_(pool), matmul_(pool) {}
+
+ protected:
+  void do_upload(std::span<const float> from, Mat to) override {
+    for (uint32_t r = 0; r < to.rows; ++r) std::copy_n(from.data() + uint64_t{r} * to.cols, to.cols, to.row(r));
+  }
+
+  void do_embed(const compute::Weight& table, std::span<const int32_t> ids, Mat out) override {
+    const auto& rows = static_cast<const TableWeight&>(table);
+    each_row(out, [&](uint32_t r) { rows.decode_row(static_cast<uint32_t>(ids[r]), out.row(r)); });
+  }
+
+  void do_rms_norm(Mat x, const compute::Weight& weight, float eps, Mat out) override {
+    const float* w = static_cast<const VectorWeight&>(weight).data();
+    each_row(x, [&](uint32_t r) { rms_norm_row(x.row(r), w, eps, out.row(r), x.cols); });
+  }
+
+  void do_matmul(Mat x, std::span<const MatmulTarget> targets) override { matmul_.run(x, targets); }
+
+  void do_add(Mat x, Mat y) override {
+    each_row(x, [&](uint32_t r) { add_row(x.row(r), y.row(r), x.cols); });
+  }
+
+  void do_rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) override {
+    each_row(x, [&](uint32_t r) {
+      rope_row(x.row(r), x.cols / head_dim, head_dim, n_rot / 2, pairs, cos_sin.row(r), cos_sin.row(r) + n_rot / 2);
+    });
+  }
+
+  void do_swiglu(Mat gate, Mat up, Mat out) override {
+    each_row(gate, [&](uint32_t r) { swiglu_row(gate.row(r), up.row(r), out.row(r), gate.cols); });
+  }
+
+  void do_kv_store(compute::KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) override {
+    const auto& store = static_cast<const KvStore&>(kv);
+    each_row(k, [&](uint32_t r) { store_kv_row(store, layer, slots[r], k.row(r), v.row(r)); });
+  }
+
+  void do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
+                    Mat out) override;
+
+  void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
+    for (uint32_t r = 0; r < out.rows; ++r) std::memmove(out.row(r), x.row(rows[r]), x.cols * sizeof(float));
+  }
+
+  void do_download(Mat from, std::span<float> to) override {
+    for (uint32_t r = 0; r < from.rows; ++r) std::copy_n(from.row(r), from.cols, to.data() + uint64_t{r} * from.cols);
+  }
+
+  Status do_finish() override { return {}; }
+
+ private:
+  /// Runs f(row) for every row, in tasks of enough work to be worth handing out.
+  template <class F>
+  void each_row(const Mat& x, F&& f) {
+    constexpr uint64_t kTaskFloats = 16384;
+    const auto step = static_cast<uint32_t>(kTaskFloats / std::max<uint64_t>(x.cols, 1) + 1);
+    pool_.run((x.rows + step - 1) / step, [&](size_t task) {
+      const auto begin = static_cast<uint32_t>(task) * step;
+      for (uint32_t r = begin; r < std::min(begin + step, x.rows); ++r) f(r);
+    });
+  }
+
+  base::ThreadPool& pool_;
+  Matmul matmul_;
+};
+
+/// A task is one key-value head with the query heads that share it, for some consecutive rows of one sequence.
+void Stream::do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
+                          Mat out) {
+  const uint32_t group = shape.n_heads / shape.n_kv_heads;
+  const uint32_t rows_per_task = std::max<uint32_t>(1, kMaxQueries / group);
+  struct RowRange {
+    uint32_t begin, end;
+  };
+  std::vector<RowRange> ranges;
+  for (uint32_t r = 0; r < q.rows;) {
+    uint32_t end = r + 1;
+    while (end < q.rows && end - r < rows_per_task && rows[end].blocks == rows[r].blocks) ++end;
+    ranges.push_back({r, end});
+    r = end;
+  }
+  pool_.run(ranges.size() * shape.n_kv_heads, [&](size_t i) {
+    const RowRange range = ranges[i / shape.n_kv_heads];
+    const auto head = static_cast<uint32_t>(i % shape.n_kv_heads);
+    const AttentionTask task{static_cast<const KvStore*>(&kv), rows[range.begin].blocks, layer, head, shape.k_dim, shape.v_dim, shape.scale, shape.softcap};
+    std::vector<float> scratch(attention_scratch_floats(shape.k_dim, shape.v_dim));
+    Query queries[kMaxQueries];
+    size_t n = 0;
+    for (uint32_t r = range.begin; r < range.end; ++r) {
+      for (uint32_t h = head * group; h < (head + 1) * group; ++h) {
+        queries[n++] = {q.row(r) + h * shape.k_dim, out.row(r) + h * shape.v_dim, rows[r].begin, rows[r].end};
+        if (n == kMaxQueries) {
+          attend(task, {queries, n}, scratch.data());
+          n = 0;
+        }
+      }
+    }
+    if (n > 0) attend(task, {queries, n}, scratch.data());
+  });
+}
+
+class Backend final : public compute::Backend {
+ public:
+  explicit Backend(base::ThreadPool& pool) : pool_(pool) {}
+
+  std::string description() const override {
+    return cat("cpu (", target_name(), ", ", pool_.n_threads(), pool_.n_threads() == 1 ? " thread)" : " threads)");
+  }
+
+  Result<std::unique_ptr<compute::Weight>> prepare(const tensor::TensorView& source, Usage usage) override {
+    QUERN_TRY(const quant::FormatInfo* format, quant::resolve_format(static_cast<uint32_t>(source.type)));
+    try {
+      switch (usage) {
+        case Usage::matmul: return PanelWeight::pack(source, pool_);
+        case Usage::gather: return std::unique_ptr<compute::Weight>(std::make_unique<TableWeight>(source, *format));
+        case Usage::vector: return std::unique_ptr<compute::Weight>(std::make_unique<VectorWeight>(source, *format));
+      }
+      return fail(Errc::internal, "unknown usage of a weight");
+    } catch (const std::bad_alloc&) {
+      return fail(Errc::memory, "no memory for ", source.size_bytes(), " bytes of weights");
+    }
+  }
+
+  Result<std::unique_ptr<compute::Buffer>> allocate(uint64_t n_floats) override {
+    try {
+      return std::unique_ptr<compute::Buffer>(std::make_unique<Buffer>(n_floats));
+    } catch (const std::bad_alloc&) {
+      return fail(Errc::memory, "no memory for ", n_floats, " floats");
+    }
+  }
+
+  Result<std::unique_ptr<compute::KvStore>> make_kv_store(const compute::KvShape& shape) override {
+    return std::unique_ptr<compute::KvStore>(std::make_unique<KvStore>(shape));
+  }
+
+  Result<std::unique_ptr<compute::Stream>> make_stream() override {
+    return std::unique_ptr<compute::Stream>(std::make_unique<Stream>(pool_));
+  }
+
+ private:
+  base::ThreadPool& pool_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<compute::Backend>> make_backend(base::ThreadPool& pool) {
+  return std::unique_ptr<compute::Backend>(std::make_unique<Backend>(pool));
+}
+
+}  // namespace quern::cpu

@@ -1,0 +1,11 @@
+// Root mean square normalization (Zhang & Sennrich 2019, arXiv 1910.07467) of one row.
+#pragma once
+
+#include <cstddef>
+
+namespace quern::cpu {
+
+/// out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]. out may be x.
+void rms_norm_row(const float* x, const float* weight, float eps, float* out, size_t n);
+
+}  // namespace quern::cpu

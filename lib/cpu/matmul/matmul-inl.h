@@ -1,0 +1,202 @@
+// The matrix product, written once over the description of a format's panel (lib/quant/panel-inl.h).
+//
+// For every 32 elements of K and every row r and column c:
+//   idot = sum of code * activation code               exact, in int32
+//   acc  = acc + (float(idot) * scale[r]) * d[c]       two roundings, in the order of K
+//   acc  = acc + min[r] * dsum[c]                      where the format has minima
+// Formats with a scale per 16 elements add two products idot * scale before the multiplication by d[c]. Columns never meet,
+// and the order along K is fixed, so a result does not depend on the width of the tile or on who computes it.
+
+#if defined(QUERN_CPU_MATMUL_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUERN_CPU_MATMUL_INL_H_
+#undef QUERN_CPU_MATMUL_INL_H_
+#else
+#define QUERN_CPU_MATMUL_INL_H_
+#endif
+
+#include "lib/cpu/matmul/panel_kernels.h"
+#include "lib/quant/panel-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+namespace qn = quern::quant::HWY_NAMESPACE;
+using qn::DF32;
+using qn::DI32;
+using qn::DI8;
+using qn::VF32;
+using qn::VI32;
+using qn::VU8;
+
+// A tile's 8 code vectors and its accumulators stay in registers: 32 of them on AVX-512 and Arm, 16 on AVX2. Older x86 gets
+// narrow tiles, which keeps its share of the library small.
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
+constexpr size_t kMaxWidth = 8;
+#elif HWY_TARGET <= HWY_AVX2
+constexpr size_t kMaxWidth = 4;
+#elif HWY_TARGET <= HWY_SSE4
+constexpr size_t kMaxWidth = 2;
+#else
+constexpr size_t kMaxWidth = 1;
+#endif
+
+/// acc + sum over the vectors u[kFirst .. kFirst + kCount) of code * activation code, per row.
+template <size_t kWidth, size_t kFirst, size_t kCount>
+HWY_INLINE VI32 dot_codes(const VU8 (&u)[8], const int32_t* q, size_t column, VI32 acc) {
+  const DI32 di32;
+  const DI8 di8;
+  if constexpr (kWidth <= 2 && kCount == 8) {  // two chains hide the latency where there are few columns; sums are exact
+    return hn::Add(dot_codes<kWidth, 0, 4>(u, q, column, acc), dot_codes<kWidth, 4, 4>(u, q, column, hn::Zero(di32)));
+  } else {
+    HWY_UNROLL(8)
+    for (size_t t = kFirst; t < kFirst + kCount; ++t) {
+      acc = hn::SumOfMulQuadAccumulate(di32, u[t], hn::BitCast(di8, hn::Set(di32, q[t * kWidth + column])), acc);
+    }
+    return acc;
+  }
+}
+
+/// The start of a dot product: minus the codes' bias times the sum of the activations, so that the codes may stay unsigned.
+template <class Panel>
+HWY_INLINE VI32 bias_term(int32_t nsum) {
+  if constexpr (Panel::kBiasLog2 >= 0) {
+    return hn::ShiftLeft<Panel::kBiasLog2>(hn::Set(DI32(), nsum));
+  } else {
+    return hn::Zero(DI32());
+  }
+}
+
+/// Elements 32 * kJ .. of a group, for all columns of the tile.
+template <class Panel, size_t kWidth, size_t kJ>
+HWY_INLINE void add_sub_block(const typename Panel::Group& group, const uint8_t* tile, VF32 (&acc)[kWidth]) {
+  const DF32 df;
+  constexpr size_t kParts = 32 / Panel::kSub;
+  const auto* q = reinterpret_cast<const int32_t*>(tile + kJ * column_bytes(Panel::kSub == 16 ? ActivationKind::sub16 : ActivationKind::sub32, 32) * kWidth);
+  const auto* d = reinterpret_cast<const float*>(q + 8 * kWidth);
+  const auto* nsum = q + 9 * kWidth;
+  const auto* dsum = reinterpret_cast<const float*>(q + (9 + kParts) * kWidth);
+
+  VU8 u[8];
+  group.template codes<kJ>(u);
+  const VF32 scale0 = group.template scale<kJ, 0>();
+  if constexpr (kParts == 1) {
+    HWY_UNROLL(8)
+    for (size_t c = 0; c < kWidth; ++c) {
+      const VI32 idot = dot_codes<kWidth, 0, 8>(u, q, c, bias_term<Panel>(nsum[c]));
+      acc[c] = hn::MulAdd(hn::Mul(hn::ConvertTo(df, idot), scale0), hn::Set(df, d[c]), acc[c]);
+    }
+  } else {
+    const VF32 scale1 = group.template scale<kJ, 1>();
+    HWY_UNROLL(8)
+    for (size_t c = 0; c < kWidth; ++c) {
+      const VI32 idot0 = dot_codes<kWidth, 0, 4>(u, q, c, bias_term<Panel>(nsum[c]));
+      const VI32 idot1 = dot_codes<kWidth, 4, 4>(u, q, c, bias_term<Panel>(nsum[kWidth + c]));
+      const VF32 both = hn::MulAdd(hn::ConvertTo(df, idot1), scale1, hn::Mul(hn::ConvertTo(df, idot0), scale0));
+      acc[c] = hn::MulAdd(both, hn::Set(df, d[c]), acc[c]);
+    }
+  }
+  if constexpr (Panel::kHasMin) {
+    const VF32 min0 = group.template min<kJ, 0>();
+    for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::MulAdd(min0, hn::Set(df, dsum[c]), acc[c]);
+    if constexpr (kParts == 2) {
+      const VF32 min1 = group.template min<kJ, 1>();
+      for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::MulAdd(min1, hn::Set(df, dsum[kWidth + c]), acc[c]);
+    }
+  }
+}
+
+template <class Panel, size_t kWidth, size_t kJ = 0>
+HWY_INLINE void add_group(const typename Panel::Group& group, const uint8_t* tile, VF32 (&acc)[kWidth]) {
+  if constexpr (kJ < Panel::kGroup / 32) {
+    add_sub_block<Panel, kWidth, kJ>(group, tile, acc);
+    add_group<Panel, kWidth, kJ + 1>(group, tile, acc);
+  }
+}
+
+template <size_t kWidth>
+HWY_INLINE void store_tile(const VF32 (&acc)[kWidth], float* out, size_t out_stride, size_t n_rows) {
+  const DF32 df;
+  for (size_t c = 0; c < kWidth; ++c) {
+    if (n_rows == qn::kLanes) {
+      hn::StoreU(acc[c], df, out + c * out_stride);
+    } else {
+      hn::StoreN(acc[c], df, out + c * out_stride, n_rows);
+    }
+  }
+}
+
+template <class Panel, size_t kWidth>
+HWY_NOINLINE void multiply_quantized(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out, size_t out_stride, size_t n_rows) {
+  constexpr auto kKind = Panel::kSub == 16 ? ActivationKind::sub16 : ActivationKind::sub32;
+  VF32 acc[kWidth];
+  for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::Zero(DF32());
+  for (size_t g = 0; g < n_groups; ++g) {
+    const typename Panel::Group group(panel);
+    add_group<Panel, kWidth>(group, tile, acc);
+    panel += qn::kLanes * Panel::kBlockBytes;
+    tile += column_bytes(kKind, Panel::kGroup) * kWidth;
+  }
+  store_tile<kWidth>(acc, out, out_stride, n_rows);
+}
+
+/// Float formats: the even and the odd elements of K are summed apart, then added.
+template <class Panel, size_t kWidth>
+HWY_NOINLINE void multiply_float(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out, size_t out_stride, size_t n_rows) {
+  const DF32 df;
+  constexpr size_t kGroupBytes = qn::kLanes * Panel::kBlockBytes;
+  const auto* x = reinterpret_cast<const float*>(tile);
+  VF32 even[kWidth], odd[kWidth];
+  for (size_t c = 0; c < kWidth; ++c) even[c] = odd[c] = hn::Zero(df);
+  size_t k = 0;
+  for (; k + 2 <= n_groups; k += 2, panel += 2 * kGroupBytes, x += 2 * kWidth) {
+    const VF32 w0 = Panel::load(panel), w1 = Panel::load(panel + kGroupBytes);
+    HWY_UNROLL(8)
+    for (size_t c = 0; c < kWidth; ++c) {
+      even[c] = hn::MulAdd(w0, hn::Set(df, x[c]), even[c]);
+      odd[c] = hn::MulAdd(w1, hn::Set(df, x[kWidth + c]), odd[c]);
+    }
+  }
+  if (k < n_groups) {
+    const VF32 w0 = Panel::load(panel);
+    for (size_t c = 0; c < kWidth; ++c) even[c] = hn::MulAdd(w0, hn::Set(df, x[c]), even[c]);
+  }
+  for (size_t c = 0; c < kWidth; ++c) even[c] = hn::Add(even[c], odd[c]);
+  store_tile<kWidth>(even, out, out_stride, n_rows);
+}
+
+template <class Panel, size_t kWidth>
+constexpr PanelTileFn tile_kernel() {
+  if constexpr (kWidth > kMaxWidth) {
+    return nullptr;
+  } else if constexpr (Panel::kFloat) {
+    return &multiply_float<Panel, kWidth>;
+  } else {
+    return &multiply_quantized<Panel, kWidth>;
+  }
+}
+
+template <class Panel>
+constexpr ActivationKind activation_kind() {
+  if constexpr (Panel::kFloat) {
+    return ActivationKind::f32;
+  } else {
+    return Panel::kSub == 16 ? ActivationKind::sub16 : ActivationKind::sub32;
+  }
+}
+
+template <class Panel>
+constexpr PanelKernels make_kernels() {
+  return {qn::kLanes,
+          Panel::kGroup,
+          qn::kLanes * Panel::kBlockBytes,
+          activation_kind<Panel>(),
+          kMaxWidth,
+          &qn::pack_group<Panel>,
+          {nullptr, tile_kernel<Panel, 1>(), tile_kernel<Panel, 2>(), tile_kernel<Panel, 3>(), tile_kernel<Panel, 4>(), nullptr, nullptr,
+           nullptr, tile_kernel<Panel, 8>()}};
+}
+
+}  // namespace quern::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,36 @@
+// The product of one set of activations with several weights.
+#pragma once
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include "lib/compute/ops.h"
+#include "lib/cpu/matmul/activations.h"
+#include "lib/cpu/weight.h"
+
+namespace quern::cpu {
+
+/// Carries out Stream::matmul for one stream and keeps its working memory from call to call.
+class Matmul {
+ public:
+  explicit Matmul(base::ThreadPool& pool) : pool_(pool) {}
+  void run(compute::Mat x, std::span<const compute::MatmulTarget> targets);
+
+ private:
+  /// Panels [begin, end) of one target times tiles [first_tile, last_tile).
+  struct Task {
+    const compute::MatmulTarget* target;
+    const PanelWeight* weight;
+    const Activations* activations;
+    uint32_t panel_begin, panel_end, tile_begin, tile_end;
+  };
+  void plan(const compute::MatmulTarget& target, const Activations& activations, size_t column_chunk_bytes);
+  static void run_task(const Task& task);
+
+  base::ThreadPool& pool_;
+  std::array<Activations, kActivationKinds> activations_;
+  std::vector<Task> tasks_;
+};
+
+}  // namespace quern::cpu

@@ -1,0 +1,48 @@
+// The activations of a forward pass: one buffer, sized once for the longest pass, cut into matrices.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "lib/base/status.h"
+#include "lib/compute/ops.h"
+#include "lib/model/hparams.h"
+
+namespace quern::model {
+
+class Workspace {
+ public:
+  /// For passes of up to n_rows tokens.
+  static Result<Workspace> create(compute::Backend& backend, const Hparams& hparams, uint32_t n_rows);
+
+  /// A region cut into rows of that many floats.
+  struct Region {
+    compute::Buffer* buffer = nullptr;
+    uint64_t offset = 0;
+    uint32_t max_rows = 0, max_cols = 0;
+    compute::Mat mat(uint32_t rows, uint64_t cols) const {
+      const auto c = static_cast<uint32_t>(cols);
+      return {buffer, offset, rows, c, c};
+    }
+  };
+
+  uint32_t n_rows() const { return x.max_rows; }
+
+  Region x;         ///< the residual stream, [n_embd]
+  Region picked;    ///< the residual stream of the rows that are asked for, [n_embd]
+  Region norm;      ///< the input of a block, then its output, [n_embd]
+  Region q, k, v;   ///< of the layer
+  Region attn;      ///< what attention hands on
+  Region gate, up;  ///< [n_ff]
+  Region cos_sin, cos_sin_picked;  ///< [n_rot]
+  Region logits;    ///< [n_vocab], fewer rows: logits are computed some rows at a time
+
+  /// On the host: the rotary table before its upload.
+  std::vector<float> cos_sin_host;
+
+ private:
+  std::unique_ptr<compute::Buffer> buffer_;
+};
+
+}  // namespace quern::model

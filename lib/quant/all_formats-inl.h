@@ -1,0 +1,18 @@
+// Every format of formats.def. A format whose file is missing here does not compile in registry.cc.
+// No include guard: each file guards its two halves, the second one per SIMD target.
+#include "lib/quant/bf16-inl.h"
+#include "lib/quant/f16-inl.h"
+#include "lib/quant/f32-inl.h"
+#include "lib/quant/iq4_nl-inl.h"
+#include "lib/quant/iq4_xs-inl.h"
+#include "lib/quant/mxfp4-inl.h"
+#include "lib/quant/q2_k-inl.h"
+#include "lib/quant/q3_k-inl.h"
+#include "lib/quant/q4_0-inl.h"
+#include "lib/quant/q4_1-inl.h"
+#include "lib/quant/q4_k-inl.h"
+#include "lib/quant/q5_0-inl.h"
+#include "lib/quant/q5_1-inl.h"
+#include "lib/quant/q5_k-inl.h"
+#include "lib/quant/q6_k-inl.h"
+#include "lib/quant/q8_0-inl.h"

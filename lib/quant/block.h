@@ -1,0 +1,47 @@
+// What the files of the formats share: loading blocks from unaligned bytes, and the order of nibbles.
+//
+// A format is a struct in namespace quern::quant with
+//   Block        the block as it lies in a file: trivially copyable, no padding, every number little-endian
+//   kType        its tensor::DType, for GGUF types the id in the file
+//   kName        as GGUF tools spell it
+//   kBlockElems  elements per block
+//   decode       the scalar decoding, the norm for every other path
+// Half-precision scales are converted to float32 first; the products and sums are float32 in the order written in each
+// file, never fused. That order is what the reference tools use, so decoded values are equal to theirs bit for bit.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "lib/base/half.h"
+#include "lib/tensor/dtype.h"
+
+namespace quern::quant {
+
+static_assert(std::endian::native == std::endian::little, "blocks are read as they lie in the file: little-endian");
+
+template <class T>
+T load(const void* bytes) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  T out;
+  std::memcpy(&out, bytes, sizeof out);
+  return out;
+}
+
+/// Decodes n elements (a multiple of Format::kBlockElems) block by block with Format::decode_block.
+template <class Format>
+void decode_blocks(const std::byte* blocks, float* out, size_t n) {
+  using Block = typename Format::Block;
+  for (size_t i = 0; i < n; i += Format::kBlockElems, blocks += sizeof(Block)) {
+    Format::decode_block(load<Block>(blocks), out + i);
+  }
+}
+
+/// The 4-bit code of element j of a 32-element block whose 16 bytes hold element j in the low nibble of byte j and
+/// element j + 16 in its high nibble ("nibble order").
+inline int nibble32(const uint8_t* bytes, int j) { return j < 16 ? bytes[j] & 15 : bytes[j - 16] >> 4; }
+
+}  // namespace quern::quant

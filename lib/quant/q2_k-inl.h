@@ -1,0 +1,95 @@
+// Q2_K: 256 elements in 84 bytes, 2.625 bits per weight: 16 sub-blocks of 16 elements.
+//
+//   bytes 0-15   byte s: scale sc (low nibble) and minimum m (high nibble) of sub-block s
+//   bytes 16-79  2-bit codes q: with h = 0, 1 (halves of 128), p = 0 to 3, l = 0 to 31, element 128 h + 32 p + l is in
+//                bits 2p and 2p + 1 of byte 32 h + l
+//   bytes 80-81  d, half precision
+//   bytes 82-83  dmin, half precision
+//   value = (d * sc) * q - (dmin * m)
+// Source: GGUF specification, type 10.
+
+#ifndef QUERN_QUANT_Q2_K_H_
+#define QUERN_QUANT_Q2_K_H_
+
+#include "lib/quant/block.h"
+
+namespace quern::quant {
+
+struct Q2_K {
+  struct Block {
+    uint8_t scales[16];
+    uint8_t qs[64];
+    uint16_t d, dmin;
+  };
+  static_assert(sizeof(Block) == 84);
+
+  static constexpr tensor::DType kType = tensor::DType::q2_k;
+  static constexpr const char* kName = "Q2_K";
+  static constexpr uint32_t kBlockElems = 256;
+
+  static void decode_block(const Block& block, float* out) {
+    const float d = base::f16_to_f32(block.d), dmin = base::f16_to_f32(block.dmin);
+    for (int e = 0; e < 256; ++e) {
+      const float scale = d * static_cast<float>(block.scales[e / 16] & 15);
+      const float min = dmin * static_cast<float>(block.scales[e / 16] >> 4);
+      const int q = block.qs[e / 128 * 32 + e % 32] >> (e / 32 % 4 * 2) & 3;
+      out[e] = scale * static_cast<float>(q) - min;
+    }
+  }
+  static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q2_K>(blocks, out, n); }
+};
+
+}  // namespace quern::quant
+
+#endif  // QUERN_QUANT_Q2_K_H_
+
+// The panel, per SIMD target: see panel-inl.h.
+#if defined(QUERN_QUANT_Q2_K_PANEL_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUERN_QUANT_Q2_K_PANEL_
+#undef QUERN_QUANT_Q2_K_PANEL_
+#else
+#define QUERN_QUANT_Q2_K_PANEL_
+#endif
+
+#include "lib/quant/panel_codes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::quant::HWY_NAMESPACE {
+
+struct Q2_KPanel {
+  static constexpr size_t kGroup = Q2_K::kBlockElems, kBlockBytes = sizeof(Q2_K::Block);
+  static constexpr size_t kHeadOffset = 0, kHeadBytes = 0, kSub = 16;
+  static constexpr int kBiasLog2 = -1;
+  static constexpr bool kHasMin = true, kFloat = false;
+
+  struct Group {
+    HWY_INLINE explicit Group(const uint8_t* group) : body_(group) {
+      const VU32 dd = load_dwords(body_, 20);
+      d_ = f16_of<0>(dd);
+      dmin_ = f16_of<1>(dd);
+      for (size_t i = 0; i < 4; ++i) scales_[i] = load_dwords(body_, i);
+    }
+    template <size_t J>
+    HWY_INLINE void codes(VU8 (&u)[8]) const {
+      for (size_t t = 0; t < 8; ++t) u[t] = bits_of<2 * (J % 4)>(load_dwords(body_, 4 + 8 * (J / 4) + t), 3);
+    }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return hn::Mul(d_, to_float(moved_dword_bits<8 * ((2 * J + H) % 4), 0>(scales_[(2 * J + H) / 4], 15)));
+    }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 min() const {
+      return hn::Mul(dmin_, to_float(moved_dword_bits<8 * ((2 * J + H) % 4) + 4, 0>(scales_[(2 * J + H) / 4], 15)));
+    }
+
+   private:
+    const uint8_t* body_;
+    VF32 d_, dmin_;
+    VU32 scales_[4];  // byte s of the 16: scale and minimum of sub-block s
+  };
+};
+
+}  // namespace quern::quant::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,82 @@
+// Q5_0: 32 elements in 22 bytes, 5.5 bits per weight.
+//
+//   bytes 0-1    d, half precision
+//   bytes 2-5    the fifth bits, a 32-bit number: bit j belongs to element j
+//   bytes 6-21   the low 4 bits in nibble order: byte j holds element j (low nibble) and element j + 16 (high nibble)
+//   value = (q - 16) * d with q = nibble + 16 * fifth bit
+// Source: GGUF specification, type 6.
+
+#ifndef QUERN_QUANT_Q5_0_H_
+#define QUERN_QUANT_Q5_0_H_
+
+#include "lib/quant/block.h"
+
+namespace quern::quant {
+
+struct Q5_0 {
+  struct Block {
+    uint16_t d;
+    uint8_t qh[4];
+    uint8_t qs[16];
+  };
+  static_assert(sizeof(Block) == 22);
+
+  static constexpr tensor::DType kType = tensor::DType::q5_0;
+  static constexpr const char* kName = "Q5_0";
+  static constexpr uint32_t kBlockElems = 32;
+
+  static void decode_block(const Block& block, float* out) {
+    const float d = base::f16_to_f32(block.d);
+    for (int j = 0; j < 32; ++j) {
+      const int high = block.qh[j / 8] >> (j % 8) & 1;
+      out[j] = static_cast<float>((nibble32(block.qs, j) | high << 4) - 16) * d;
+    }
+  }
+  static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q5_0>(blocks, out, n); }
+};
+
+}  // namespace quern::quant
+
+#endif  // QUERN_QUANT_Q5_0_H_
+
+// The panel, per SIMD target: see panel-inl.h.
+#if defined(QUERN_QUANT_Q5_0_PANEL_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUERN_QUANT_Q5_0_PANEL_
+#undef QUERN_QUANT_Q5_0_PANEL_
+#else
+#define QUERN_QUANT_Q5_0_PANEL_
+#endif
+
+#include "lib/quant/panel_codes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::quant::HWY_NAMESPACE {
+
+struct Q5_0Panel {
+  static constexpr size_t kGroup = Q5_0::kBlockElems, kBlockBytes = sizeof(Q5_0::Block);
+  static constexpr size_t kHeadOffset = 0, kHeadBytes = 2, kSub = 32;
+  static constexpr int kBiasLog2 = 4;
+  static constexpr bool kHasMin = false, kFloat = false;
+
+  struct Group {
+    HWY_INLINE explicit Group(const uint8_t* group) : body_(group + kHeadBytes * kLanes), d_(load_f16(group)) {}
+    template <size_t J>
+    HWY_INLINE void codes(VU8 (&u)[8]) const {
+      nibble_codes(body_, 1, u);
+      add_fifth_bits(load_dwords(body_, 0), u);
+    }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return d_;
+    }
+
+   private:
+    const uint8_t* body_;
+    VF32 d_;
+  };
+};
+
+}  // namespace quern::quant::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,91 @@
+// Q5_1: 32 elements in 24 bytes, 6 bits per weight.
+//
+//   bytes 0-1    d, half precision
+//   bytes 2-3    m, half precision: the value of code 0
+//   bytes 4-7    the fifth bits, a 32-bit number: bit j belongs to element j
+//   bytes 8-23   the low 4 bits in nibble order: byte j holds element j (low nibble) and element j + 16 (high nibble)
+//   value = q * d + m with q = nibble + 16 * fifth bit
+// Source: GGUF specification, type 7.
+
+#ifndef QUERN_QUANT_Q5_1_H_
+#define QUERN_QUANT_Q5_1_H_
+
+#include "lib/quant/block.h"
+
+namespace quern::quant {
+
+struct Q5_1 {
+  struct Block {
+    uint16_t d, m;
+    uint8_t qh[4];
+    uint8_t qs[16];
+  };
+  static_assert(sizeof(Block) == 24);
+
+  static constexpr tensor::DType kType = tensor::DType::q5_1;
+  static constexpr const char* kName = "Q5_1";
+  static constexpr uint32_t kBlockElems = 32;
+
+  static void decode_block(const Block& block, float* out) {
+    const float d = base::f16_to_f32(block.d), m = base::f16_to_f32(block.m);
+    for (int j = 0; j < 32; ++j) {
+      const int high = block.qh[j / 8] >> (j % 8) & 1;
+      out[j] = static_cast<float>(nibble32(block.qs, j) | high << 4) * d + m;
+    }
+  }
+  static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q5_1>(blocks, out, n); }
+};
+
+}  // namespace quern::quant
+
+#endif  // QUERN_QUANT_Q5_1_H_
+
+// The panel, per SIMD target: see panel-inl.h.
+#if defined(QUERN_QUANT_Q5_1_PANEL_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUERN_QUANT_Q5_1_PANEL_
+#undef QUERN_QUANT_Q5_1_PANEL_
+#else
+#define QUERN_QUANT_Q5_1_PANEL_
+#endif
+
+#include "lib/quant/panel_codes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::quant::HWY_NAMESPACE {
+
+struct Q5_1Panel {
+  static constexpr size_t kGroup = Q5_1::kBlockElems, kBlockBytes = sizeof(Q5_1::Block);
+  static constexpr size_t kHeadOffset = 0, kHeadBytes = 0, kSub = 32;
+  static constexpr int kBiasLog2 = -1;
+  static constexpr bool kHasMin = true, kFloat = false;
+
+  struct Group {
+    HWY_INLINE explicit Group(const uint8_t* group) : body_(group) {
+      const VU32 dm = load_dwords(body_, 0);
+      d_ = f16_of<0>(dm);
+      min_ = hn::Neg(f16_of<1>(dm));
+    }
+    template <size_t J>
+    HWY_INLINE void codes(VU8 (&u)[8]) const {
+      nibble_codes(body_, 2, u);
+      add_fifth_bits(load_dwords(body_, 1), u);
+    }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return d_;
+    }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 min() const {
+      return min_;
+    }
+
+   private:
+    const uint8_t* body_;
+    VF32 d_, min_;
+  };
+};
+
+}  // namespace quern::quant::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

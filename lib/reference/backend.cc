@@ -1,0 +1,224 @@
+#include "lib/reference/backend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <new>
+
+#include "lib/base/half.h"
+#include "lib/quant/format.h"
+#include "lib/reference/kv_store.h"
+
+namespace quern::reference {
+
+using compute::AttentionRow;
+using compute::AttentionShape;
+using compute::kKvBlockTokens;
+using compute::KvType;
+using compute::Mat;
+using compute::MatmulTarget;
+using compute::RopePairs;
+using compute::Usage;
+
+namespace {
+
+class Buffer final : public compute::Buffer {
+ public:
+  explicit Buffer(uint64_t n_floats) : floats_(n_floats) {}
+  uint64_t size_bytes() const override { return floats_.size() * sizeof(float); }
+  float* host() override { return floats_.data(); }
+
+ private:
+  std::vector<float> floats_;
+};
+
+/// Decoded to float32 when prepared, except for tables that rows are gathered from, which stay in the source.
+class Weight final : public compute::Weight {
+ public:
+  Weight(const tensor::TensorView& source, const quant::FormatInfo& format, Usage usage)
+      : compute::Weight(source.type, static_cast<uint32_t>(source.shape.rows()), static_cast<uint32_t>(source.shape.cols()), usage),
+        source_(source),
+        format_(format) {
+    if (usage == Usage::gather) return;
+    floats_.resize(source.shape.elements());
+    for (uint32_t r = 0; r < rows(); ++r) format.decode(source.row(r), floats_.data() + uint64_t{r} * cols(), cols());
+  }
+  uint64_t size_bytes() const override { return floats_.size() * sizeof(float); }
+  const float* row(uint32_t r) const { return floats_.data() + uint64_t{r} * cols(); }
+  void decode_row(uint32_t r, float* out) const { format_.decode(source_.row(r), out, cols()); }
+
+ private:
+  tensor::TensorView source_;
+  const quant::FormatInfo& format_;
+  std::vector<float> floats_;
+};
+
+const Weight& own(const compute::Weight& weight) { return static_cast<const Weight&>(weight); }
+
+/// Sum of a[i] * b[i] in double, as four interleaved partial sums added in order.
+double dot(const float* a, const float* b, uint32_t n) {
+  double sums[4] = {0, 0, 0, 0};
+  for (uint32_t i = 0; i < n; ++i) sums[i & 3] += static_cast<double>(a[i]) * b[i];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+float round_to(KvType type, float x) { return type == KvType::f16 ? base::f16_to_f32(base::f32_to_f16(x)) : x; }
+
+class Stream final : public compute::Stream {
+ protected:
+  void do_upload(std::span<const float> from, Mat to) override {
+    for (uint32_t r = 0; r < to.rows; ++r) std::copy_n(from.data() + uint64_t{r} * to.cols, to.cols, to.row(r));
+  }
+
+  void do_embed(const compute::Weight& table, std::span<const int32_t> ids, Mat out) override {
+    for (uint32_t r = 0; r < out.rows; ++r) own(table).decode_row(static_cast<uint32_t>(ids[r]), out.row(r));
+  }
+
+  void do_rms_norm(Mat x, const compute::Weight& weight, float eps, Mat out) override {
+    const float* w = own(weight).row(0);
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      const float* in = x.row(r);
+      const double mean = dot(in, in, x.cols) / x.cols;
+      const float inverse = static_cast<float>(1.0 / std::sqrt(mean + eps));
+      for (uint32_t c = 0; c < x.cols; ++c) out.row(r)[c] = in[c] * inverse * w[c];
+    }
+  }
+
+  void do_matmul(Mat x, std::span<const MatmulTarget> targets) override {
+    for (const MatmulTarget& t : targets) {
+      for (uint32_t r = 0; r < x.rows; ++r) {
+        for (uint32_t o = 0; o < t.out.cols; ++o) {
+          const float bias = t.bias ? own(*t.bias).row(0)[o] : 0.0f;
+          t.out.row(r)[o] = static_cast<float>(dot(own(*t.weight).row(o), x.row(r), x.cols)) + bias;
+        }
+      }
+    }
+  }
+
+  void do_add(Mat x, Mat y) override {
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      for (uint32_t c = 0; c < x.cols; ++c) x.row(r)[c] += y.row(r)[c];
+    }
+  }
+
+  void do_rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) override {
+    const uint32_t half = n_rot / 2;
+    const uint32_t step = pairs == RopePairs::interleaved ? 2 : 1;  // from one pair's first element to the next's
+    const uint32_t apart = pairs == RopePairs::interleaved ? 1 : half;
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      const float* cosine = cos_sin.row(r);
+      const float* sine = cosine + half;
+      for (float* head = x.row(r); head < x.row(r) + x.cols; head += head_dim) {
+        for (uint32_t i = 0; i < half; ++i) {
+          float& a = head[i * step];
+          float& b = head[i * step + apart];
+          const float a0 = a, b0 = b;
+          a = a0 * cosine[i] - b0 * sine[i];
+          b = a0 * sine[i] + b0 * cosine[i];
+        }
+      }
+    }
+  }
+
+  void do_swiglu(Mat gate, Mat up, Mat out) override {
+    for (uint32_t r = 0; r < gate.rows; ++r) {
+      for (uint32_t c = 0; c < gate.cols; ++c) {
+        const double g = gate.row(r)[c];
+        out.row(r)[c] = static_cast<float>(g / (1.0 + std::exp(-g)) * up.row(r)[c]);
+      }
+    }
+  }
+
+  void do_kv_store(compute::KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) override {
+    auto& store = static_cast<KvStore&>(kv);
+    for (uint32_t r = 0; r < k.rows; ++r) {
+      float* key = store.key(layer, slots[r]);
+      float* value = store.value(layer, slots[r]);
+      for (uint32_t c = 0; c < k.cols; ++c) key[c] = round_to(store.shape().type_k, k.row(r)[c]);
+      for (uint32_t c = 0; c < v.cols; ++c) value[c] = round_to(store.shape().type_v, v.row(r)[c]);
+    }
+  }
+
+  void do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
+                    Mat out) override {
+    auto& store = static_cast<KvStore&>(kv);
+    for (uint32_t r = 0; r < q.rows; ++r) {
+      for (uint32_t h = 0; h < shape.n_heads; ++h) attend(store, layer, shape, q.row(r), rows[r], h, out.row(r));
+    }
+  }
+
+  void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
+    for (uint32_t r = 0; r < out.rows; ++r) std::memmove(out.row(r), x.row(rows[r]), x.cols * sizeof(float));
+  }
+
+  void do_download(Mat from, std::span<float> to) override {
+    for (uint32_t r = 0; r < from.rows; ++r) std::copy_n(from.row(r), from.cols, to.data() + uint64_t{r} * from.cols);
+  }
+
+  Status do_finish() override { return {}; }
+
+ private:
+  void attend(KvStore& store, uint32_t layer, const AttentionShape& shape, const float* q, const AttentionRow& row, uint32_t head,
+              float* out) {
+    const uint32_t kv_head = head / (shape.n_heads / shape.n_kv_heads);
+    const auto slot = [&](uint32_t i) { return row.blocks[i / kKvBlockTokens] * kKvBlockTokens + i % kKvBlockTokens; };
+    scores_.assign(row.end - row.begin, 0.0);
+    double highest = -INFINITY;
+    for (uint32_t i = row.begin; i < row.end; ++i) {
+      const float* key = store.key(layer, slot(i)) + kv_head * shape.k_dim;
+      double score = dot(q + head * shape.k_dim, key, shape.k_dim) * shape.scale;
+      if (shape.softcap > 0) score = shape.softcap * std::tanh(score / shape.softcap);
+      scores_[i - row.begin] = score;
+      highest = std::max(highest, score);
+    }
+    sums_.assign(shape.v_dim, 0.0);
+    double total = 0;
+    for (uint32_t i = row.begin; i < row.end; ++i) {
+      const double weight = std::exp(scores_[i - row.begin] - highest);
+      const float* value = store.value(layer, slot(i)) + kv_head * shape.v_dim;
+      for (uint32_t c = 0; c < shape.v_dim; ++c) sums_[c] += weight * value[c];
+      total += weight;
+    }
+    for (uint32_t c = 0; c < shape.v_dim; ++c) out[head * shape.v_dim + c] = static_cast<float>(sums_[c] / total);
+  }
+
+  std::vector<double> scores_, sums_;
+};
+
+class Backend final : public compute::Backend {
+ public:
+  std::string description() const override { return "reference (scalar)"; }
+
+  Result<std::unique_ptr<compute::Weight>> prepare(const tensor::TensorView& source, Usage usage) override {
+    QUERN_TRY(const quant::FormatInfo* format, quant::resolve_format(static_cast<uint32_t>(source.type)));
+    try {
+      return std::unique_ptr<compute::Weight>(std::make_unique<Weight>(source, *format, usage));
+    } catch (const std::bad_alloc&) {
+      return fail(Errc::memory, "no memory for ", source.shape.elements(), " weights as float32");
+    }
+  }
+
+  Result<std::unique_ptr<compute::Buffer>> allocate(uint64_t n_floats) override {
+    try {
+      return std::unique_ptr<compute::Buffer>(std::make_unique<Buffer>(n_floats));
+    } catch (const std::bad_alloc&) {
+      return fail(Errc::memory, "no memory for ", n_floats, " floats");
+    }
+  }
+
+  Result<std::unique_ptr<compute::KvStore>> make_kv_store(const compute::KvShape& shape) override {
+    return std::unique_ptr<compute::KvStore>(std::make_unique<KvStore>(shape));
+  }
+
+  Result<std::unique_ptr<compute::Stream>> make_stream() override {
+    return std::unique_ptr<compute::Stream>(std::make_unique<Stream>());
+  }
+};
+
+}  // namespace
+
+Result<std::unique_ptr<compute::Backend>> make_backend() {
+  return std::unique_ptr<compute::Backend>(std::make_unique<Backend>());
+}
+
+}  // namespace quern::reference

@@ -1,0 +1,186 @@
+#include "lib/text/spm.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace quern::text {
+namespace {
+
+constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
+
+// Bytes of the character that begins at i, as its first byte announces; 1 for a stray continuation byte. A broken
+// character does not swallow a space: U+2581 begins with 0xE2, which no character has inside.
+size_t announced_size(std::string_view text, size_t i) {
+  const auto lead = static_cast<uint8_t>(text[i]);
+  const size_t size = std::min<size_t>(lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4, text.size() - i);
+  return std::min(size, text.substr(i + 1, size - 1).find(kSpace[0]) + 1);
+}
+
+std::string escape_spaces(std::string_view text, bool add_prefix) {
+  std::string out;
+  out.reserve(text.size() + text.size() / 2 + 8);
+  if (add_prefix) out.append(kSpace);
+  for (const char c : text) {
+    if (c == ' ') {
+      out.append(kSpace);
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+// Where the run of U+2581 and other characters that starts at `begin` ends: before the next U+2581 that follows
+// something else.
+size_t segment_end(std::string_view text, size_t begin) {
+  size_t i = begin;
+  while (text.substr(i).starts_with(kSpace)) i += kSpace.size();
+  return std::min(text.find(kSpace, i), text.size());
+}
+
+}  // namespace
+
+// The characters of a segment as a linked list in which merges remove elements, and the candidates as a heap.
+struct SpmTokenizer::Scratch {
+  struct Symbol {
+    int32_t previous, next;  // -1: none
+    uint32_t begin, size;    // size 0: merged into its left neighbour
+  };
+  struct Pair {
+    float score;
+    int32_t left, right;
+    uint32_t size;  // of both when the pair was found: tells a stale entry
+  };
+  static bool worse(const Pair& a, const Pair& b) {
+    return a.score < b.score || (a.score == b.score && a.left > b.left);
+  }
+  std::vector<Symbol> symbols;
+  std::vector<Pair> heap;
+};
+
+std::optional<uint8_t> SpmTokenizer::byte_of(std::string_view token) {
+  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return std::nullopt;
+  uint8_t byte = 0;
+  const auto [end, error] = std::from_chars(token.data() + 3, token.data() + 5, byte, 16);
+  if (error != std::errc() || end != token.data() + 5) return std::nullopt;
+  return byte;
+}
+
+std::unique_ptr<Tokenizer> SpmTokenizer::create(Vocab vocab) {
+  return std::unique_ptr<Tokenizer>(new SpmTokenizer(std::move(vocab)));
+}
+
+SpmTokenizer::SpmTokenizer(Vocab vocab) : Tokenizer(std::move(vocab)) {
+  byte_token_.fill(-1);
+  for (size_t i = 0; i < vocab_.tokens.size(); ++i) {
+    const std::string& token = vocab_.tokens[i];
+    const auto id = static_cast<int32_t>(i);
+    if (vocab_.types[i] == TokenType::byte) {
+      byte_token_[*byte_of(token)] = id;
+    } else if (is_ordinary(id)) {
+      max_token_bytes_ = std::max(max_token_bytes_, token.size());
+      cut_at_spaces_ = cut_at_spaces_ && segment_end(token, 0) == token.size();
+    }
+  }
+  // Vocabularies whose byte tokens have another type, or that have the bytes as they are.
+  for (size_t byte = 0; byte < byte_token_.size(); ++byte) {
+    static constexpr char kHex[] = "0123456789ABCDEF";
+    const char spelled[] = {'<', '0', 'x', kHex[byte >> 4], kHex[byte & 15], '>'};
+    const char raw = static_cast<char>(byte);
+    int32_t& id = byte_token_[byte];
+    if (id < 0) id = find(std::string_view(spelled, sizeof spelled));
+    if (id < 0) id = find(std::string_view(&raw, 1));
+  }
+}
+
+// The id of a token that text may merge into, or -1.
+int32_t SpmTokenizer::mergeable(std::string_view text) const {
+  if (text.size() > max_token_bytes_) return -1;
+  const int32_t id = index_.find(text);
+  if (id < 0 || !is_ordinary(id) || vocab_.types[static_cast<size_t>(id)] == TokenType::byte) return -1;
+  return id;
+}
+
+void SpmTokenizer::push_pair(std::string_view text, Scratch& scratch, int32_t left) const {
+  if (left < 0) return;
+  const auto& a = scratch.symbols[static_cast<size_t>(left)];
+  if (a.next < 0) return;
+  const uint32_t size = a.size + scratch.symbols[static_cast<size_t>(a.next)].size;
+  const int32_t token = mergeable(text.substr(a.begin, size));
+  if (token < 0) return;
+  scratch.heap.push_back({vocab_.scores[static_cast<size_t>(token)], left, a.next, size});
+  std::push_heap(scratch.heap.begin(), scratch.heap.end(), Scratch::worse);
+}
+
+void SpmTokenizer::encode_segment(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const {
+  auto& symbols = scratch.symbols;
+  symbols.clear();
+  scratch.heap.clear();
+  for (size_t i = 0; i < text.size();) {
+    const size_t size = announced_size(text, i);
+    const auto index = static_cast<int32_t>(symbols.size());
+    symbols.push_back({index - 1, index + 1, static_cast<uint32_t>(i), static_cast<uint32_t>(size)});
+    i += size;
+  }
+  symbols.back().next = -1;
+  for (size_t i = 0; i < symbols.size(); ++i) push_pair(text, scratch, static_cast<int32_t>(i));
+
+  while (!scratch.heap.empty()) {
+    const Scratch::Pair best = scratch.heap.front();
+    std::pop_heap(scratch.heap.begin(), scratch.heap.end(), Scratch::worse);
+    scratch.heap.pop_back();
+    auto& left = symbols[static_cast<size_t>(best.left)];
+    auto& right = symbols[static_cast<size_t>(best.right)];
+    if (left.size == 0 || right.size == 0 || left.size + right.size != best.size) continue;
+    left.size = best.size;
+    left.next = right.next;
+    right.size = 0;
+    if (left.next >= 0) symbols[static_cast<size_t>(left.next)].previous = best.left;
+    push_pair(text, scratch, left.previous);
+    push_pair(text, scratch, best.left);
+  }
+  for (int32_t i = 0; i >= 0; i = symbols[static_cast<size_t>(i)].next) {
+    const auto& symbol = symbols[static_cast<size_t>(i)];
+    emit(text.substr(symbol.begin, symbol.size), out);
+  }
+}
+
+void SpmTokenizer::emit(std::string_view symbol, std::vector<int32_t>& out) const {
+  if (const int32_t id = mergeable(symbol); id >= 0) {
+    out.push_back(id);
+    return;
+  }
+  for (const char c : symbol) {
+    const int32_t id = byte_token_[static_cast<uint8_t>(c)];
+    if (id >= 0) {
+      out.push_back(id);
+    } else if (vocab_.unk) {
+      out.push_back(*vocab_.unk);
+      return;  // one for the whole character
+    }
+  }
+}
+
+void SpmTokenizer::encode_text(std::string_view text, bool at_start, std::vector<int32_t>& out) const {
+  const std::string escaped = escape_spaces(text, at_start && vocab_.add_space_prefix);
+  Scratch scratch;
+  for (size_t begin = 0; begin < escaped.size();) {
+    const size_t end = cut_at_spaces_ ? segment_end(escaped, begin) : escaped.size();
+    encode_segment(std::string_view(escaped).substr(begin, end - begin), scratch, out);
+    begin = end;
+  }
+}
+
+std::string SpmTokenizer::token_bytes(int32_t token) const {
+  const std::string& text = vocab_.tokens[static_cast<size_t>(token)];
+  if (vocab_.types[static_cast<size_t>(token)] == TokenType::byte) return std::string(1, static_cast<char>(*byte_of(text)));
+  std::string out;
+  for (std::string_view rest = text; !rest.empty();) {
+    const bool space = rest.starts_with(kSpace);
+    out.push_back(space ? ' ' : rest.front());
+    rest.remove_prefix(space ? kSpace.size() : 1);
+  }
+  return out;
+}
+
+}  // namespace quern::text

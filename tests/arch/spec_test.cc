@@ -1,0 +1,59 @@
+// Every architecture's data is consistent: names, slots, stand-ins, keys.
+#include "lib/arch/spec.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+using namespace quern::arch;
+
+TEST_CASE("find_arch knows the listed names and no others") {
+  REQUIRE(!architectures().empty());
+  for (const ArchSpec* spec : architectures()) CHECK(find_arch(spec->name) == spec);
+  REQUIRE(find_arch("llama") != nullptr);
+  CHECK(find_arch("LLaMA") == nullptr);
+  CHECK(find_arch("") == nullptr);
+  CHECK(find_arch("llama2") == nullptr);
+}
+
+TEST_CASE("tensor specs are consistent") {
+  for (const ArchSpec* spec : architectures()) {
+    CAPTURE(std::string(spec->name));
+    std::set<Slot> slots;
+    std::set<std::string> names;
+    for (const TensorSpec& tensor : spec->tensors) {
+      CAPTURE(tensor.name);
+      const std::string name = tensor.name;
+      CHECK(slots.insert(tensor.slot).second);
+      CHECK(names.insert(name).second);
+      CHECK((name.find("{}") != std::string::npos) == is_per_layer(tensor.slot));
+      const bool one_row = tensor.role == Role::vector || tensor.role == Role::factors;
+      CHECK((tensor.rows == Dim::one) == one_row);
+      CHECK(tensor.cols != Dim::one);
+      if (tensor.stand_in == Slot::none) continue;
+      CHECK(tensor.optional);
+      const auto is_stand_in = [&](const TensorSpec& other) { return other.slot == tensor.stand_in; };
+      const auto other = std::find_if(spec->tensors.begin(), spec->tensors.end(), is_stand_in);
+      REQUIRE(other != spec->tensors.end());
+      CHECK_FALSE(other->optional);
+      CHECK(is_per_layer(other->slot) == is_per_layer(tensor.slot));
+      CHECK(other->cols == tensor.cols);
+      CHECK(other->rows == tensor.rows);
+    }
+    for (const Slot needed : {Slot::token_embd, Slot::output_norm, Slot::output, Slot::attn_norm, Slot::ffn_norm}) {
+      CHECK(slots.count(needed) == 1);
+    }
+  }
+}
+
+TEST_CASE("no key is listed twice, and the shapes' keys are listed") {
+  for (const ArchSpec* spec : architectures()) {
+    const std::set<Key> keys(spec->keys.begin(), spec->keys.end());
+    CHECK(keys.size() == spec->keys.size());
+    for (const Key needed : {Key::context_length, Key::embedding_length, Key::block_count, Key::head_count}) {
+      CHECK(keys.count(needed) == 1);
+    }
+  }
+}

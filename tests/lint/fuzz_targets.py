@@ -1,0 +1,45 @@
+"""Every parser of untrusted bytes has a fuzz target: PARSERS says which source needs which tests/fuzz/<target>_fuzz.cc.
+
+A source that looks like a parser (a name from PARSER_NAMES below lib/) and is not in the table is an error too, so that a
+new parser is not forgotten.
+
+usage: fuzz_targets.py SOURCE_DIR
+"""
+import glob
+import os
+import re
+import sys
+
+import tree
+
+# (source of the parser, without suffix; fuzz target)
+PARSERS = [
+    ("lib/io/gguf", "gguf"),
+    ("lib/io/safetensors", "safetensors"),
+    ("lib/chat/template", "template"),
+    ("lib/chat/parser", "template"),
+    ("lib/chat/lexer", "template"),
+    ("lib/grammar/gbnf", "grammar"),
+    ("lib/grammar/json_schema", "json_schema"),
+]
+PARSER_NAMES = re.compile(r"(^|_)(parser?|lexer|reader|gguf|gbnf|safetensors|json_schema|npy|imatrix)$")
+# Look like parsers by name, and read only what another one has validated.
+NOT_PARSERS = {"lib/io/reader"}
+
+
+def main():
+    root, errors, checked = sys.argv[1], [], 0
+    table = dict(PARSERS)
+    for source, target in PARSERS:
+        if glob.glob(os.path.join(root, source + ".cc")):
+            checked += 1
+            if not os.path.exists(os.path.join(root, "tests/fuzz", target + "_fuzz.cc")):
+                errors.append(f"{source}.cc reads untrusted input, and tests/fuzz/{target}_fuzz.cc does not exist")
+    for path in tree.files(root, ["lib"], (".cc",)):
+        stem = path[:-len(".cc")]
+        if PARSER_NAMES.search(os.path.basename(stem)) and stem not in table and stem not in NOT_PARSERS:
+            errors.append(f"{path}: looks like a parser; name its fuzz target in tests/lint/fuzz_targets.py")
+    tree.finish(errors, checked)
+
+
+main()

@@ -1,0 +1,202 @@
+// The panels on every SIMD target: packed blocks give the weights of the scalar decoding, bit for bit.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "tests/quant/panel_test.cc"
+#include "hwy/foreach_target.h"
+
+// After foreach_target.h, which includes this file again.
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hwy/highway.h"
+#include "lib/quant/all_formats-inl.h"
+#include "lib/quant/format.h"
+#include "lib/quant/panel-inl.h"
+#include "tests/quant/test_data.h"
+
+#ifndef QUERN_PANEL_TEST_ONCE_
+#define QUERN_PANEL_TEST_ONCE_
+namespace quern::quant {
+
+/// What unpacking a panel of one format gave.
+struct PanelReport {
+  size_t lanes = 0, weights = 0;
+  size_t wrong = 0;               ///< Weights that differ from the scalar decoding, or are not 0 in a row past the end.
+  float found = 0, expected = 0;  ///< The first of them.
+};
+
+}  // namespace quern::quant
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::quant::HWY_NAMESPACE {
+
+/// Stores scale * (code - bias) - min of the 16 elements of codes[0..3], element-major.
+HWY_ATTR HWY_NOINLINE void store_weights(const uint8_t* codes, VF32 scale, float bias, const VF32* min, float* out) {
+  for (size_t e = 0; e < 16; ++e) {
+    HWY_ALIGN float code[kLanes];
+    for (size_t r = 0; r < kLanes; ++r) code[r] = static_cast<float>(codes[e / 4 * 4 * kLanes + 4 * r + e % 4]);
+    VF32 weight = hn::Mul(scale, hn::Sub(hn::Load(DF32(), code), hn::Set(DF32(), bias)));
+    if (min) weight = hn::Sub(weight, *min);
+    hn::StoreU(weight, DF32(), out + e * kLanes);
+  }
+}
+
+template <class Panel, size_t J, size_t H>
+HWY_ATTR void unpack_half(const typename Panel::Group& group, const uint8_t* codes, float* out) {
+  constexpr float kBias = Panel::kBiasLog2 < 0 ? 0.f : static_cast<float>(1 << (Panel::kBiasLog2 & 31));
+  constexpr size_t kScale = Panel::kSub == 16 ? H : 0;
+  const VF32 scale = group.template scale<J, kScale>();
+  codes += 16 * H * kLanes;
+  out += (32 * J + 16 * H) * kLanes;
+  if constexpr (Panel::kHasMin) {
+    const VF32 min = group.template min<J, kScale>();
+    store_weights(codes, scale, kBias, &min, out);
+  } else {
+    store_weights(codes, scale, kBias, nullptr, out);
+  }
+}
+
+template <class Panel, size_t J>
+HWY_ATTR void unpack_32(const typename Panel::Group& group, float* out) {
+  VU8 vectors[8];
+  group.template codes<J>(vectors);
+  HWY_ALIGN uint8_t codes[32 * kLanes];
+  for (size_t t = 0; t < 8; ++t) hn::Store(vectors[t], DU8(), codes + 4 * t * kLanes);
+  unpack_half<Panel, J, 0>(group, codes, out);
+  unpack_half<Panel, J, 1>(group, codes, out);
+}
+
+template <class Panel, size_t... J>
+HWY_ATTR void unpack_group(const uint8_t* bytes, float* out, std::index_sequence<J...>) {
+  const typename Panel::Group group(bytes);
+  (unpack_32<Panel, J>(group, out), ...);
+}
+
+/// The group's weights, element-major: out[e * kLanes + r].
+template <class Panel>
+HWY_ATTR void unpack(const uint8_t* group, float* out) {
+  if constexpr (Panel::kFloat) {
+    hn::StoreU(Panel::load(group), DF32(), out);
+  } else {
+    unpack_group<Panel>(group, out, std::make_index_sequence<Panel::kGroup / 32>());
+  }
+}
+
+/// Deals the blocks out to the rows of panels of one group, leaving `empty_rows` rows of each panel past the end.
+template <class Panel, class Format>
+HWY_ATTR PanelReport check_panel(const uint8_t* blocks, size_t n_blocks, size_t empty_rows) {
+  static_assert(Panel::kBlockBytes == sizeof(typename Format::Block) && Panel::kGroup == Format::kBlockElems);
+  PanelReport report;
+  report.lanes = kLanes;
+  const size_t rows = kLanes - empty_rows;
+  std::vector<uint8_t> storage(Panel::kBlockBytes * kLanes + 1);
+  uint8_t* group = storage.data() + 1;  // nothing may need alignment
+  std::vector<float> found(Panel::kGroup * kLanes), expected(Panel::kGroup);
+  for (size_t first = 0; first < n_blocks; first += rows) {
+    const uint8_t* row_blocks[kLanes] = {};
+    for (size_t r = 0; r < rows && first + r < n_blocks; ++r) row_blocks[r] = blocks + (first + r) * Panel::kBlockBytes;
+    pack_group<Panel>(row_blocks, group);
+    unpack<Panel>(group, found.data());
+    for (size_t r = 0; r < kLanes; ++r) {
+      std::fill(expected.begin(), expected.end(), 0.f);
+      if (row_blocks[r]) {
+        Format::decode(reinterpret_cast<const std::byte*>(row_blocks[r]), expected.data(), expected.size());
+      }
+      for (size_t e = 0; e < Panel::kGroup; ++e, ++report.weights) {
+        const float value = found[e * kLanes + r];
+        if (value == expected[e]) continue;  // 0 and -0 are the same weight
+        if (report.wrong++ == 0) report.found = value, report.expected = expected[e];
+      }
+    }
+  }
+  return report;
+}
+
+HWY_ATTR PanelReport check_format(size_t position, const uint8_t* blocks, size_t n_blocks, size_t empty_rows) {
+  using Check = PanelReport (*)(const uint8_t*, size_t, size_t);
+  static constexpr Check kChecks[] = {
+#define QUERN_FORMAT(stem, Trait) &check_panel<Trait##Panel, Trait>,
+#include "lib/quant/formats.def"
+#undef QUERN_FORMAT
+  };
+  return kChecks[position](blocks, n_blocks, empty_rows);
+}
+
+}  // namespace quern::quant::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <doctest/doctest.h>
+
+namespace quern::quant {
+namespace {
+
+HWY_EXPORT(check_format);
+
+bool all_finite(const std::vector<float>& values) {
+  for (const float value : values) {
+    if (!std::isfinite(value)) return false;
+  }
+  return true;
+}
+
+/// n blocks of random bits whose weights are all finite, after the blocks of the format's test vectors.
+std::vector<uint8_t> blocks_of(const FormatInfo& format, size_t n) {
+  std::vector<uint8_t> out;
+  for (const char* kind : {".randbits.q", ".noimat.q"}) {
+    for (const std::byte byte : read_quant_data(std::string(format.name) + kind)) {
+      out.push_back(static_cast<uint8_t>(byte));
+    }
+  }
+  std::mt19937 random(20240607u + static_cast<uint32_t>(format.type));
+  std::vector<uint8_t> block(format.block_bytes);
+  std::vector<float> values(format.block_elems);
+  while (n > 0) {
+    for (uint8_t& byte : block) byte = static_cast<uint8_t>(random());
+    format.decode(reinterpret_cast<const std::byte*>(block.data()), values.data(), values.size());
+    if (!all_finite(values)) continue;
+    out.insert(out.end(), block.begin(), block.end());
+    --n;
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("panels hold the weights of the scalar decoding on every SIMD target") {
+  size_t targets = 0;
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(target);
+    CAPTURE(hwy::TargetName(target));
+    for (size_t position = 0; position < formats().size(); ++position) {
+      const FormatInfo& format = formats()[position];
+      CAPTURE(format.name);
+      const std::vector<uint8_t> blocks = blocks_of(format, 512 / format.block_elems + 67);
+      const size_t n_blocks = blocks.size() / format.block_bytes;
+      for (const size_t empty_rows : {0, 1, 3}) {
+        const PanelReport report = HWY_DYNAMIC_DISPATCH(check_format)(position, blocks.data(), n_blocks, empty_rows);
+        CAPTURE(report.found);
+        CAPTURE(report.expected);
+        CHECK(report.wrong == 0);
+        CHECK(report.weights >= n_blocks * format.block_elems);
+      }
+    }
+    ++targets;
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  CHECK(targets > 0);
+}
+
+TEST_CASE("the tables for unsigned codes are the codebooks plus the bias") {
+  for (size_t i = 0; i < 16; ++i) {
+    CHECK(kIq4CodebookBiased[i] == kIq4Codebook[i] + 128);
+    CHECK(MXFP4::kCodeTimes2Biased[i] == MXFP4::kCodeTimes2[i] + 16);
+  }
+}
+
+}  // namespace quern::quant
+#endif  // HWY_ONCE

@@ -1,0 +1,109 @@
+// The registry: every type id of GGUF has a name and a size or a reason.
+#include <doctest/doctest.h>
+
+#include <cstring>
+#include <string>
+
+#include "lib/quant/format.h"
+
+using namespace quern;
+using quant::FormatInfo;
+
+namespace {
+
+std::string message(uint32_t id) {
+  const auto format = quant::resolve_format(id);
+  return format ? std::string() : format.error().message;
+}
+bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
+
+struct Row {
+  uint32_t id;
+  const char* name;
+  uint32_t elems, bytes;
+  bool run;
+};
+// The types of the GGUF specification.
+constexpr Row kRows[] = {
+    {0, "F32", 1, 4, true},         {1, "F16", 1, 2, true},          {2, "Q4_0", 32, 18, true},
+    {3, "Q4_1", 32, 20, true},      {6, "Q5_0", 32, 22, true},       {7, "Q5_1", 32, 24, true},
+    {8, "Q8_0", 32, 34, true},      {9, "Q8_1", 32, 36, false},      {10, "Q2_K", 256, 84, true},
+    {11, "Q3_K", 256, 110, true},   {12, "Q4_K", 256, 144, true},    {13, "Q5_K", 256, 176, true},
+    {14, "Q6_K", 256, 210, true},   {15, "Q8_K", 256, 292, false},   {16, "IQ2_XXS", 256, 66, false},
+    {17, "IQ2_XS", 256, 74, false}, {18, "IQ3_XXS", 256, 98, false}, {19, "IQ1_S", 256, 50, false},
+    {20, "IQ4_NL", 32, 18, true},   {21, "IQ3_S", 256, 110, false},  {22, "IQ2_S", 256, 82, false},
+    {23, "IQ4_XS", 256, 136, true}, {24, "I8", 1, 1, false},         {25, "I16", 1, 2, false},
+    {26, "I32", 1, 4, false},       {27, "I64", 1, 8, false},        {28, "F64", 1, 8, false},
+    {29, "IQ1_M", 256, 56, false},  {30, "BF16", 1, 2, true},        {34, "TQ1_0", 256, 54, false},
+    {35, "TQ2_0", 256, 66, false},  {39, "MXFP4", 32, 17, true},     {40, "NVFP4", 64, 36, false},
+    {41, "Q1_0", 128, 18, false},   {42, "Q2_0", 64, 18, false},
+};
+
+}  // namespace
+
+TEST_CASE("every GGUF type has its name, its block size, and is run or refused by name") {
+  size_t run = 0;
+  for (const Row& row : kRows) {
+    CAPTURE(row.name);
+    CHECK(quant::type_name(row.id) == row.name);
+    const auto size = quant::block_size(row.id);
+    REQUIRE(size);
+    CHECK(size->elems == row.elems);
+    CHECK(size->bytes == row.bytes);
+    const auto format = quant::resolve_format(row.id);
+    REQUIRE(format.has_value() == row.run);
+    if (row.run) {
+      ++run;
+      CHECK(*format == quant::find_format(static_cast<tensor::DType>(row.id)));
+      CHECK(std::string((*format)->name) == row.name);
+      CHECK((*format)->block_elems == row.elems);
+      CHECK((*format)->block_bytes == row.bytes);
+    } else {
+      CHECK(format.error().code == Errc::unsupported);
+      CHECK(contains(format.error().message, row.name));
+      CHECK(quant::find_format(static_cast<tensor::DType>(row.id)) == nullptr);
+    }
+  }
+  CHECK(quant::formats().size() == run);
+}
+
+TEST_CASE("formats() lists each type once") {
+  for (const FormatInfo& format : quant::formats()) CHECK(quant::find_format(format.type) == &format);
+}
+
+TEST_CASE("removed types say what to use instead") {
+  for (const uint32_t id : {4u, 5u, 31u, 32u, 33u, 36u, 37u, 38u}) {
+    CAPTURE(id);
+    CHECK(contains(message(id), "removed from GGUF"));
+    CHECK(contains(message(id), quant::type_name(id).c_str()));
+    const auto size = quant::block_size(id);
+    REQUIRE(!size);
+    CHECK(size.error().code == Errc::unsupported);
+  }
+  CHECK(
+      message(32) ==
+      "tensor type Q4_0_4_8 (32) was removed from GGUF; use the Q4_0 file of the model: it is repacked for this CPU at "
+      "load");
+  CHECK(contains(message(36), "I2_S"));
+}
+
+TEST_CASE("types of ik_llama.cpp are named as such") {
+  for (const uint32_t id : {133u, 139u, 144u, 151u, 158u, 202u, 312u, 399u}) {
+    CAPTURE(id);
+    CHECK(contains(message(id), "ik_llama.cpp"));
+    CHECK(contains(message(id), std::to_string(id).c_str()));
+    CHECK(!quant::block_size(id));
+  }
+  CHECK(quant::type_name(144) == "IQ4_KS");
+}
+
+TEST_CASE("integers, intermediate and unknown types are told apart") {
+  CHECK(contains(message(26), "integers"));
+  CHECK(contains(message(15), "intermediate"));
+  CHECK(contains(message(17), "not supported yet"));
+  for (const uint32_t id : {43u, 77u, 201u, 400u, 1000u, 0xFFFFFFFFu}) {
+    CHECK(contains(message(id), "unknown tensor type"));
+    CHECK(quant::type_name(id) == "type " + std::to_string(id));
+    CHECK(!quant::block_size(id));
+  }
+}
