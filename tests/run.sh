@@ -32,7 +32,7 @@ sanitized() {
   shift 2
   sh cmake/build.sh "build/$name" --keep-going --target=quern_tests -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -DCMAKE_C_FLAGS_DEBUG="-O1 -g1" "-DQUERN_SANITIZE=$kinds" -DQUERN_BUILD_TESTS=ON \
-    -DQUERN_BUILD_CLI=OFF -DQUERN_BUILD_EXAMPLES=OFF -DQUERN_WERROR=$werror "$@" || status=1
+    -DQUERN_BUILD_CLI=OFF -DQUERN_BUILD_EXAMPLES=OFF -DQUERN_NATIVE=ON -DQUERN_WERROR=$werror "$@" || status=1
 }
 for sanitizer in $sanitizers; do
   case $sanitizer in

@@ -288,6 +288,9 @@ QUERN_API const float* quern_context_last_logits(const quern_context* context);
 /* Tokens that a sequence holds, and the position that follows its last one. */
 QUERN_API uint32_t quern_context_sequence_length(const quern_context* context, int32_t sequence);
 QUERN_API int32_t quern_context_next_position(const quern_context* context, int32_t sequence);
+/* The tokens of a sequence, in the order of their positions. */
+QUERN_API quern_status quern_context_sequence_tokens(const quern_context* context, int32_t sequence, quern_token* buffer,
+                                                     size_t capacity, size_t* needed);
 /* Forgets the tokens of a sequence at positions [from, to); to < 0 means the end. Later positions stay as they are. */
 QUERN_API quern_status quern_context_sequence_remove(quern_context* context, int32_t sequence, int32_t from, int32_t to);
 /* Forgets every sequence but this one. */
@@ -380,8 +383,9 @@ QUERN_API quern_status quern_sampler_candidates(const quern_sampler* sampler, qu
 
 /* ---- generation ------------------------------------------------------------------------------------------------- */
 
-/* One step of a generation. `text` (not zero-terminated) is valid during the call and never ends inside a character.
- * Nonzero ends the generation with what there is. */
+/* One step of a generation. `text` (not zero-terminated, valid during the call) is what became certain with this token: it
+ * never ends inside a character, and waits where a stop text may have begun. What was waiting at the end comes with token
+ * -1. Nonzero ends the generation with what there is. */
 typedef int (*quern_token_fn)(void* user, quern_token token, const char* text, size_t size);
 
 typedef struct quern_generate_options {
@@ -421,7 +425,7 @@ QUERN_API quern_status quern_generate(quern_context* context, const quern_token*
                                       const quern_generate_options* options, quern_generation** out);
 /* The text, zero-terminated; *size (where not NULL) receives its bytes without the zero. */
 QUERN_API const char* quern_generation_text(const quern_generation* generation, size_t* size);
-/* The tokens, without the one that ended it. */
+/* The tokens, without the one that ended it and those of a stop text. */
 QUERN_API const quern_token* quern_generation_tokens(const quern_generation* generation, size_t* n_tokens);
 QUERN_API int32_t quern_generation_stop_reason(const quern_generation* generation); /* QUERN_STOP_... */
 QUERN_API quern_status quern_generation_get_timings(const quern_generation* generation, quern_timings* out);

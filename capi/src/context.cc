@@ -109,6 +109,15 @@ int32_t quern_context_next_position(const quern_context* context, int32_t sequen
   return context ? context->context->next_position(sequence) : 0;
 }
 
+quern_status quern_context_sequence_tokens(const quern_context* context, int32_t sequence, quern_token* buffer,
+                                           size_t capacity, size_t* needed) {
+  QUERN_C_NEED(context);
+  return guard([&] {
+    const auto tokens = context->context->sequence_tokens(sequence);
+    return write_array(tokens.data(), tokens.size(), buffer, capacity, needed);
+  });
+}
+
 quern_status quern_context_sequence_remove(quern_context* context, int32_t sequence, int32_t from, int32_t to) {
   QUERN_C_NEED(context);
   return guard([&] { return finish(context->context->sequence_remove(sequence, from, to)); });

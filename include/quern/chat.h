@@ -18,7 +18,7 @@ struct ChatMessage {
 
 struct ChatOptions {
   bool add_generation_prompt = true;  ///< End with the opening of an assistant turn.
-  std::string extra_json;             ///< A JSON object of further template variables, e.g. {"enable_thinking": false}.
+  std::string extra_json{};           ///< A JSON object of further template variables, e.g. {"enable_thinking": false}.
 };
 
 /// A compiled chat template. Immutable, thread-safe.

@@ -33,8 +33,8 @@ struct BatchToken {
 };
 
 struct DecodeOptions {
-  ProgressFn progress;         ///< Stage "prefill", in tokens, after each pass.
-  CancelToken cancel;          ///< Checked at least once per layer.
+  ProgressFn progress{};       ///< Stage "prefill", in tokens, after each pass.
+  CancelToken cancel{};        ///< Checked at least once per layer.
 };
 
 /// Keeps its Model alive. Not thread-safe: one thread at a time; several Contexts of one Model may run at once.
@@ -62,6 +62,8 @@ class Context {
   /// Tokens that a sequence holds, and the position that follows its last one.
   uint32_t sequence_length(int32_t sequence) const;
   int32_t next_position(int32_t sequence) const;
+  /// The tokens of a sequence, in the order of their positions. Valid until the sequence changes.
+  std::span<const Token> sequence_tokens(int32_t sequence) const;
   /// Forgets the tokens of a sequence at positions [from, to); to < 0 means the end. Later positions stay as they are.
   Status sequence_remove(int32_t sequence, int32_t from, int32_t to = -1);
   /// Forgets every sequence but this one.

@@ -22,9 +22,9 @@ struct PerplexityOptions {
   uint32_t n_ctx = 512;     ///< Window length in tokens; the second half of each window is scored, as llama-perplexity does.
   uint32_t n_batch = 512;
   int32_t max_windows = -1; ///< -1: all whole windows of the text.
-  std::function<void(const Perplexity&)> on_window;  ///< The figures so far, after each window.
-  ProgressFn progress;      ///< Stage "evaluate", in tokens.
-  CancelToken cancel;
+  std::function<void(const Perplexity&)> on_window{};  ///< The figures so far, after each window.
+  ProgressFn progress{};    ///< Stage "evaluate", in tokens.
+  CancelToken cancel{};
 };
 
 /// Windows of n_ctx tokens, each evaluated on its own with the first token replaced by BOS where the model adds one.

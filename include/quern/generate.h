@@ -17,7 +17,8 @@ namespace quern {
 
 enum class StopReason : int32_t { length = 0, end_of_generation = 1, stop_text = 2, cancelled = 3, context_full = 4 };
 
-/// One step of a generation. `text` is valid during the call and never ends inside a UTF-8 character.
+/// One step of a generation. `text` is what became certain with this token: never ends inside a UTF-8 character, and waits
+/// where a stop text may have begun. It is valid during the call. What was waiting at the end comes with token -1.
 struct GeneratedToken {
   Token token = 0;
   std::string_view text;
@@ -25,11 +26,11 @@ struct GeneratedToken {
 
 struct GenerateOptions {
   int32_t max_tokens = -1;               ///< -1: until the model ends or the context is full.
-  SamplerOptions sampler;
-  std::vector<std::string> stop;         ///< Texts that end the generation; they are not part of the output.
-  std::function<bool(const GeneratedToken&)> on_token;  ///< Returning false ends the generation (StopReason::cancelled).
-  ProgressFn progress;                   ///< Stage "prefill", in tokens.
-  CancelToken cancel;                    ///< Ends the generation with what there is; not an error.
+  SamplerOptions sampler{};
+  std::vector<std::string> stop{};       ///< Texts that end the generation; they are not part of the output.
+  std::function<bool(const GeneratedToken&)> on_token{};  ///< Returning false ends the generation (StopReason::cancelled).
+  ProgressFn progress{};                 ///< Stage "prefill", in tokens.
+  CancelToken cancel{};                  ///< Ends the generation with what there is; not an error.
 };
 
 struct GenerateTimings {
@@ -40,7 +41,7 @@ struct GenerateTimings {
 };
 
 struct Generation {
-  std::vector<Token> tokens;             ///< Without the token that ended it.
+  std::vector<Token> tokens;             ///< Without the token that ended it, and without those of a stop text.
   std::string text;
   StopReason stop_reason = StopReason::length;
   GenerateTimings timings;

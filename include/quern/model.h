@@ -17,11 +17,11 @@
 namespace quern {
 
 struct ModelOptions {
-  std::optional<Runtime> runtime;  ///< Absent: a private one with default options.
+  std::optional<Runtime> runtime{};  ///< Absent: a private one with default options.
   bool use_mmap = true;            ///< Map the file instead of reading it into memory.
   bool vocab_only = false;         ///< Metadata and tokenizer only; such a model makes no Context.
-  ProgressFn progress;             ///< Stage "load", in bytes.
-  CancelToken cancel;
+  ProgressFn progress{};           ///< Stage "load", in bytes.
+  CancelToken cancel{};
 };
 
 /// What a model is. Counts are of the architecture's hyper-parameters; sizes in bytes.

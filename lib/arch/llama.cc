@@ -1,21 +1,37 @@
-// Llama 1 to 3 and what shares their shape (Mistral 7B, TinyLlama, SmolLM, ...): pre-norm blocks of grouped-query attention
-// with interleaved rotary pairs, and SwiGLU. Source: Touvron et al. 2023 (arXiv 2302.13971, 2307.09288); GGUF key and
-// tensor names.
+// Llama 1 to 3 and what shares their shape (Mistral 7B, TinyLlama, SmolLM, ...): pre-norm blocks of grouped-query
+// attention with interleaved rotary pairs, and SwiGLU. Source: Touvron et al. 2023 (arXiv 2302.13971, 2307.09288); GGUF
+// key and tensor names.
 //
-// "llama.attention.sliding_window", which some Mistral files carry, is not listed: the files' reference engine attends to
-// the whole context for this architecture, and models are expected to give the same logits here.
+// "llama.attention.sliding_window", which some Mistral files carry, is not listed: the files' reference engine attends
+// to the whole context for this architecture, and models are expected to give the same logits here.
 #include "lib/arch/spec.h"
 
 namespace quern::arch {
 namespace {
 
 constexpr Key kKeysRead[] = {
-    Key::context_length,       Key::embedding_length,  Key::block_count,       Key::vocab_size,
-    Key::head_count,           Key::head_count_kv,     Key::key_length,        Key::value_length,
-    Key::feed_forward_length,  Key::rms_eps,           Key::expert_count,      Key::rope_dimension_count,
-    Key::rope_freq_base,       Key::rope_scaling_type, Key::rope_scale_linear, Key::rope_scaling_factor,
-    Key::rope_original_context, Key::rope_attn_factor, Key::yarn_ext_factor,   Key::yarn_attn_factor,
-    Key::yarn_beta_fast,       Key::yarn_beta_slow,
+    Key::context_length,
+    Key::embedding_length,
+    Key::block_count,
+    Key::vocab_size,
+    Key::head_count,
+    Key::head_count_kv,
+    Key::key_length,
+    Key::value_length,
+    Key::feed_forward_length,
+    Key::rms_eps,
+    Key::expert_count,
+    Key::rope_dimension_count,
+    Key::rope_freq_base,
+    Key::rope_scaling_type,
+    Key::rope_scale_linear,
+    Key::rope_scaling_factor,
+    Key::rope_original_context,
+    Key::rope_attn_factor,
+    Key::yarn_ext_factor,
+    Key::yarn_attn_factor,
+    Key::yarn_beta_fast,
+    Key::yarn_beta_slow,
 };
 
 constexpr bool kOptional = true;

@@ -1,8 +1,9 @@
-// The vocabulary in which an architecture is written down: plain data that model/ reads its hyper-parameters and tensors
-// with, and that the decoder walks. An architecture is one file of such data (llama.cc); registry.cc lists them.
+// The vocabulary in which an architecture is written down: plain data that model/ reads its hyper-parameters and
+// tensors with, and that the decoder walks. An architecture is one file of such data (llama.cc); registry.cc lists
+// them.
 //
-// A new mechanism is a new enumerator here and a block in model/blocks; an architecture that recombines known mechanisms
-// is a data file alone.
+// A new mechanism is a new enumerator here and a block in model/blocks; an architecture that recombines known
+// mechanisms is a data file alone.
 #pragma once
 
 #include <cstddef>
@@ -24,8 +25,8 @@ enum class Attention { grouped };
 /// The feed-forward block: down(silu(gate(x)) * up(x)).
 enum class Ffn { swiglu };
 
-/// The hyper-parameters that files carry under "{architecture}....". Their keys, types, limits and defaults are one table in
-/// model/hparams.cc; an architecture names those it has.
+/// The hyper-parameters that files carry under "{architecture}....". Their keys, types, limits and defaults are one
+/// table in model/hparams.cc; an architecture names those it has.
 enum class Key : uint32_t {
   context_length,
   embedding_length,

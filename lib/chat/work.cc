@@ -17,6 +17,20 @@ Namespace* Work::new_space() {
   return spaces_.back().get();
 }
 
+Status Work::set_attribute(Namespace& space, std::string_view name, Value value) {
+  constexpr size_t kMaxAttributes = 256;  // they are searched in order
+  if (Value* const old = space.find(name)) {
+    *old = std::move(value);
+    return {};
+  }
+  QUERN_ENSURE(space.attributes.size() < kMaxAttributes, Errc::memory, "a namespace has more than ", kMaxAttributes,
+               " attributes");
+  QUERN_CHECK(room(name.size() + 64));
+  meter_.live_bytes += name.size() + 64;
+  space.attributes.emplace_back(std::string(name), std::move(value));
+  return {};
+}
+
 Result<std::vector<Value>> Arguments::bind(std::string_view function,
                                            std::initializer_list<std::string_view> names) const {
   QUERN_ENSURE(positional.size() <= names.size(), Errc::format, function, " takes at most ", names.size(),

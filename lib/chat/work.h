@@ -50,6 +50,7 @@ class Work {
   Value method(const Value& self, uint32_t number) { return Value::method(self, number, &meter_); }
   /// Lives as long as the rendering.
   Namespace* new_space();
+  Status set_attribute(Namespace& space, std::string_view name, Value value);
 
  private:
   Error over(std::string_view what, uint64_t limit) const {

@@ -9,10 +9,11 @@ Status validate(std::span<const BatchToken> batch, std::span<const Sequence> seq
   for (size_t s = 0; s < sequences.size(); ++s) next[s] = sequences[s].next_position();
   for (size_t i = 0; i < batch.size(); ++i) {
     const BatchToken& t = batch[i];
-    QUERN_ENSURE(t.token >= 0 && static_cast<uint32_t>(t.token) < n_vocab, Errc::argument, "batch entry ", i, ": token ", t.token,
-                 " is outside the vocabulary of ", n_vocab);
+    QUERN_ENSURE(t.token >= 0 && static_cast<uint32_t>(t.token) < n_vocab, Errc::argument, "batch entry ", i,
+                 ": token ", t.token, " is outside the vocabulary of ", n_vocab);
     const bool known = t.sequence >= 0 && static_cast<size_t>(t.sequence) < sequences.size();
-    QUERN_ENSURE(known, Errc::argument, "batch entry ", i, ": sequence ", t.sequence, " is outside 0 ... ", sequences.size() - 1);
+    QUERN_ENSURE(known, Errc::argument, "batch entry ", i, ": sequence ", t.sequence, " is outside 0 ... ",
+                 sequences.size() - 1);
     int32_t& lowest = next[static_cast<size_t>(t.sequence)];
     // The last position is left out, so that the next one is always representable.
     const bool grows = t.position >= lowest && t.position < std::numeric_limits<int32_t>::max();
@@ -23,32 +24,50 @@ Status validate(std::span<const BatchToken> batch, std::span<const Sequence> seq
   return {};
 }
 
-Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence> sequences, BlockPool& pool) {
-  std::vector<uint32_t> before(sequences.size()), added(sequences.size(), 0);
-  for (const BatchToken& t : batch) ++added[static_cast<size_t>(t.sequence)];
-  uint32_t blocks = 0;
-  for (size_t s = 0; s < sequences.size(); ++s) {
-    before[s] = sequences[s].size();
-    blocks += sequences[s].blocks_needed(pool, added[s]);
-  }
-  QUERN_CHECK(pool.reserve(blocks));
+namespace {
 
+/// Cells that the sequences of a batch can still be given.
+uint64_t available_cells(std::span<const Sequence> sequences, const std::vector<bool>& grows, const BlockPool& pool) {
+  uint64_t cells = uint64_t{pool.n_free()} * compute::kKvBlockTokens;
+  for (size_t s = 0; s < sequences.size(); ++s) {
+    const bool open_block = !sequences[s].empty() && !pool.shared(sequences[s].blocks().back());
+    if (grows[s] && open_block) cells += sequences[s].blocks().size() * compute::kKvBlockTokens - sequences[s].size();
+  }
+  return cells;
+}
+
+Error no_place(const Error& error, std::span<const BatchToken> batch, std::span<const Sequence> sequences,
+               const BlockPool& pool) {
+  if (error.code != Errc::context_full) return error;
+  std::vector<bool> grows(sequences.size(), false);
+  for (const BatchToken& t : batch) grows[static_cast<size_t>(t.sequence)] = true;
+  return fail(Errc::context_full, "the context is full: ", batch.size(), " cells needed, ",
+              available_cells(sequences, grows, pool), " available");
+}
+
+}  // namespace
+
+Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence> sequences, BlockPool& pool) {
+  std::vector<uint32_t> before(sequences.size());
+  for (size_t s = 0; s < sequences.size(); ++s) before[s] = sequences[s].size();
   PlacedBatch out;
   for (size_t i = 0; i < batch.size(); ++i) {
     const BatchToken& t = batch[i];
-    const auto cell = sequences[static_cast<size_t>(t.sequence)].append(pool, t.position);
+    Sequence& sequence = sequences[static_cast<size_t>(t.sequence)];
+    const auto cell = sequence.append(pool, t.position);
     if (!cell) {
       for (size_t s = 0; s < sequences.size(); ++s) sequences[s].truncate(pool, before[s]);
-      return cell.error();
+      return no_place(cell.error(), batch, sequences, pool);
     }
     out.tokens.push_back(t.token);
     out.positions.push_back(t.position);
-    out.slots.push_back(sequences[static_cast<size_t>(t.sequence)].slot(*cell));
+    out.slots.push_back(sequence.slot(*cell));
     out.rows.push_back({nullptr, 0, *cell + 1});
     if (t.logits) out.outputs.push_back(static_cast<uint32_t>(i));
   }
   // Block tables stay where they are from here on.
-  for (size_t i = 0; i < batch.size(); ++i) out.rows[i].blocks = sequences[static_cast<size_t>(batch[i].sequence)].blocks().data();
+  for (size_t i = 0; i < batch.size(); ++i)
+    out.rows[i].blocks = sequences[static_cast<size_t>(batch[i].sequence)].blocks().data();
   return out;
 }
 

@@ -14,7 +14,8 @@
 
 namespace quern::context {
 
-/// Tokens in the vocabulary, sequences that exist, positions that grow within each sequence. Errc::argument names the entry.
+/// Tokens in the vocabulary, sequences that exist, positions that grow within each sequence. Errc::argument names the
+/// entry.
 Status validate(std::span<const BatchToken> batch, std::span<const Sequence> sequences, uint32_t n_vocab);
 
 /// The batch with its cells: one entry per token.

@@ -14,10 +14,11 @@ Status BlockPool::reserve(uint32_t n) {
   const uint32_t wished = std::min(capacity_, std::max(needed, have + have / 2));
   if (!store_.grow(wished)) QUERN_CHECK(store_.grow(needed));
   const uint32_t now = std::min(store_.n_blocks(), capacity_);
-  users_.resize(now, 0);
   // Ascending order among the new ones; blocks freed before are handed out first.
   std::vector<uint32_t> fresh;
   for (uint32_t block = now; block > have; --block) fresh.push_back(block - 1);
+  free_.reserve(now);
+  users_.resize(now, 0);
   free_.insert(free_.begin(), fresh.begin(), fresh.end());
   return {};
 }

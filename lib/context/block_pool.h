@@ -1,5 +1,5 @@
-// The blocks of a key-value cache: who uses them, and when the store must grow. A block may belong to several sequences;
-// it is then read-only for all of them.
+// The blocks of a key-value cache: who uses them, and when the store must grow. A block may belong to several
+// sequences; it is then read-only for all of them.
 #pragma once
 
 #include <cstdint>

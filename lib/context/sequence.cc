@@ -18,12 +18,6 @@ uint32_t Sequence::cells_before(int32_t position) const {
   return static_cast<uint32_t>(std::lower_bound(positions_.begin(), positions_.end(), position) - positions_.begin());
 }
 
-uint32_t Sequence::blocks_needed(const BlockPool& pool, uint32_t n) const {
-  if (n == 0) return 0;
-  const bool copies_last = size() % kKvBlockTokens != 0 && pool.shared(blocks_.back());
-  return blocks_for(size() + n) - static_cast<uint32_t>(blocks_.size()) + (copies_last ? 1 : 0);
-}
-
 Status Sequence::make_exclusive(BlockPool& pool, size_t index) {
   if (!pool.shared(blocks_[index])) return {};
   QUERN_TRY(const uint32_t copy, pool.allocate());
@@ -35,6 +29,8 @@ Status Sequence::make_exclusive(BlockPool& pool, size_t index) {
 
 Result<uint32_t> Sequence::append(BlockPool& pool, int32_t position) {
   if (size() % kKvBlockTokens == 0) {
+    // Room first: an allocated block must not be lost to a vector that cannot grow.
+    if (blocks_.size() == blocks_.capacity()) blocks_.reserve(2 * blocks_.size() + 1);
     QUERN_TRY(const uint32_t block, pool.allocate());
     blocks_.push_back(block);
   } else {

@@ -1,7 +1,7 @@
 // One sequence of the cache: its block table and the positions of its cells.
 //
-// Cells fill the blocks densely from the first one, in the order of positions: attention combines keys block by block, so
-// the place of a cell is part of the results. Removing from the middle therefore moves the cells behind.
+// Cells fill the blocks densely from the first one, in the order of positions: attention combines keys block by block,
+// so the place of a cell is part of the results. Removing from the middle therefore moves the cells behind.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,6 @@ class Sequence {
   int32_t next_position() const { return empty() ? 0 : positions_.back() + 1; }
   uint32_t slot(uint32_t cell) const;
 
-  /// Blocks that appending `n` cells takes from the pool, copies of shared blocks included.
-  uint32_t blocks_needed(const BlockPool& pool, uint32_t n) const;
   /// Adds one cell and returns its number. On an error nothing changes.
   Result<uint32_t> append(BlockPool& pool, int32_t position);
   /// Forgets the cells from number `n_cells` on.

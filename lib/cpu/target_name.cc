@@ -8,7 +8,12 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
-const char* target_name() { return hwy::TargetName(HWY_TARGET); }
+const char* target_name() {
+#if HWY_TARGET == HWY_AVX3
+  if (__builtin_cpu_supports("avx512vnni")) return "AVX3+VNNI";
+#endif
+  return hwy::TargetName(HWY_TARGET);
+}
 }  // namespace quern::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

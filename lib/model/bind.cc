@@ -29,7 +29,8 @@ std::string where(const io::ModelFile& file, std::string_view tensor) {
 Status check_type(const io::ModelFile& file, const io::TensorEntry& entry, Role role) {
   const tensor::DType type = entry.view.type;
   const auto refuse = [&](const char* expected) {
-    return fail(Errc::unsupported, where(file, entry.name), "expected ", expected, ", found type ", quant::type_name(entry.type_id));
+    return fail(Errc::unsupported, where(file, entry.name), "expected ", expected, ", found type ",
+                quant::type_name(entry.type_id));
   };
   if (role == Role::vector) {
     if (type != tensor::DType::f32 && type != tensor::DType::f16) return refuse("F32 or F16");
@@ -41,18 +42,20 @@ Status check_type(const io::ModelFile& file, const io::TensorEntry& entry, Role 
   return {};
 }
 
-Status check_shape(const io::ModelFile& file, const io::TensorEntry& entry, const TensorSpec& spec, const Hparams& hp, uint32_t layer) {
+Status check_shape(const io::ModelFile& file, const io::TensorEntry& entry, const TensorSpec& spec, const Hparams& hp,
+                   uint32_t layer) {
   const uint64_t cols = hp.dim(spec.cols, layer), rows = hp.dim(spec.rows, layer);
   const tensor::Shape& shape = entry.view.shape;
   const bool fits = shape.ne[0] == cols && shape.ne[1] == rows && shape.ne[2] == 1 && shape.ne[3] == 1;
   const tensor::Shape expected{{cols, rows, 1, 1}, spec.rows == arch::Dim::one ? 1u : 2u};
-  QUERN_ENSURE(fits, Errc::format, where(file, entry.name), "expected the shape ", tensor::to_string(expected), ", found ",
-               tensor::to_string(shape));
+  QUERN_ENSURE(fits, Errc::format, where(file, entry.name), "expected the shape ", tensor::to_string(expected),
+               ", found ", tensor::to_string(shape));
   return {};
 }
 
 /// The tensor of one slot and layer; an entry of nullptr where it is optional and absent.
-Result<const io::TensorEntry*> find_tensor(const io::ModelFile& file, const arch::ArchSpec& arch, const TensorSpec& spec, uint32_t layer) {
+Result<const io::TensorEntry*> find_tensor(const io::ModelFile& file, const arch::ArchSpec& arch,
+                                           const TensorSpec& spec, uint32_t layer) {
   const std::string name = tensor_name(spec.name, layer);
   if (const io::TensorEntry* entry = file.tensors.find(name)) return entry;
   if (spec.stand_in != Slot::none) {
@@ -60,7 +63,8 @@ Result<const io::TensorEntry*> find_tensor(const io::ModelFile& file, const arch
       if (other.slot == spec.stand_in) return file.tensors.find(tensor_name(other.name, layer));
     }
   }
-  QUERN_ENSURE(spec.optional, Errc::format, where(file, name), "missing, but the architecture ", io::quoted(arch.name), " needs it");
+  QUERN_ENSURE(spec.optional, Errc::format, where(file, name), "missing, but the architecture ", io::quoted(arch.name),
+               " needs it");
   return static_cast<const io::TensorEntry*>(nullptr);
 }
 
@@ -82,8 +86,8 @@ compute::Usage usage_of(Role role) {
 
 }  // namespace
 
-Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec, const Hparams& hparams,
-                                           const LogFn& log) {
+Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec,
+                                           const Hparams& hparams, const LogFn& log) {
   std::vector<Binding> out;
   for (const TensorSpec& tensor : spec.tensors) {
     const uint32_t copies = arch::is_per_layer(tensor.slot) ? hparams.n_layer : 1;

@@ -1,5 +1,5 @@
-// Binding: which tensor of the file goes to which slot. Shapes and types are checked for all of them before any memory is
-// taken for weights.
+// Binding: which tensor of the file goes to which slot. Shapes and types are checked for all of them before any memory
+// is taken for weights.
 #pragma once
 
 #include <quern/callbacks.h>
@@ -22,10 +22,10 @@ struct Binding {
   const io::TensorEntry* entry = nullptr;
 };
 
-/// Finds the tensor of every slot and checks its type and shape against the hyper-parameters. Tensors that no slot asks for
-/// are passed over, with one log message at debug level.
-Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec, const Hparams& hparams,
-                                           const LogFn& log);
+/// Finds the tensor of every slot and checks its type and shape against the hyper-parameters. Tensors that no slot asks
+/// for are passed over, with one log message at debug level.
+Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec,
+                                           const Hparams& hparams, const LogFn& log);
 
 struct LoadHooks {
   ProgressFn progress;  ///< stage "load", in bytes
@@ -38,6 +38,7 @@ Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Bin
                                 compute::Backend& backend, const LoadHooks& hooks);
 
 /// The values of a Role::factors tensor, checked to be finite and positive; empty if no binding has that slot.
-Result<std::vector<float>> read_factors(const io::ModelFile& file, const std::vector<Binding>& bindings, arch::Slot slot);
+Result<std::vector<float>> read_factors(const io::ModelFile& file, const std::vector<Binding>& bindings,
+                                        arch::Slot slot);
 
 }  // namespace quern::model

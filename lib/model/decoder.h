@@ -1,4 +1,5 @@
-// The forward pass: tokens in, keys and values into the cache, logits out. One for all architectures: it walks the spec.
+// The forward pass: tokens in, keys and values into the cache, logits out. One for all architectures: it walks the
+// spec.
 #pragma once
 
 #include <quern/callbacks.h>
@@ -23,8 +24,8 @@ struct DecodeBatch {
   std::span<float> logits;                      ///< [outputs, n_vocab]
 };
 
-/// Stateless; borrows the model, which must be runnable(). Thread-safe as long as streams, stores and workspaces are not
-/// shared.
+/// Stateless; borrows the model, which must be runnable(). Thread-safe as long as streams, stores and workspaces are
+/// not shared.
 class Decoder {
  public:
   explicit Decoder(const LoadedModel& model) : model_(model) {}

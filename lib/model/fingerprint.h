@@ -8,8 +8,8 @@
 
 namespace quern::model {
 
-/// Of the architecture, its hyper-parameters in the file, and each tensor's name, type, shape and a few of its bytes. Not a
-/// cryptographic hash.
+/// Of the architecture, its hyper-parameters in the file, and each tensor's name, type, shape and a few of its bytes.
+/// Not a cryptographic hash.
 uint64_t fingerprint(const io::ModelFile& file, std::string_view architecture);
 
 }  // namespace quern::model

@@ -22,8 +22,8 @@ enum class Kind {
 /// What stands in for an absent key.
 struct Default {
   enum class Rule { required, constant, copy, quotient } rule;
-  double value = 0;                           ///< constant
-  Key of = Key::count_, by = Key::count_;     ///< copy: of; quotient: of / by, which must be exact
+  double value = 0;                        ///< constant
+  Key of = Key::count_, by = Key::count_;  ///< copy: of; quotient: of / by, which must be exact
 };
 constexpr Default kRequired{Default::Rule::required};
 constexpr Default constant(double value) { return {Default::Rule::constant, value}; }
@@ -95,10 +95,14 @@ class Reader {
   Status read_absent(const Row& row, Values& values) const {
     std::vector<double>& out = values[static_cast<size_t>(row.key)];
     const Default& d = row.otherwise;
-    if (d.rule == Default::Rule::constant) out = {d.value};
-    else if (d.rule == Default::Rule::copy) out = at(values, d.of);
-    else if (d.rule == Default::Rule::quotient) return fill_quotient(row, cat(prefix_, row.name), values, out);
-    else return fail(Errc::internal, "an architecture without the key ", prefix_, row.name);
+    if (d.rule == Default::Rule::constant)
+      out = {d.value};
+    else if (d.rule == Default::Rule::copy)
+      out = at(values, d.of);
+    else if (d.rule == Default::Rule::quotient)
+      return fill_quotient(row, cat(prefix_, row.name), values, out);
+    else
+      return fail(Errc::internal, "an architecture without the key ", prefix_, row.name);
     return {};
   }
 
@@ -118,8 +122,8 @@ class Reader {
     if (array) {
       QUERN_TRY(out, integers(key));
       const double n_layer = scalar(values, Key::block_count);
-      QUERN_ENSURE(static_cast<double>(out.size()) == n_layer, Errc::format, where(key), "expected one element for each of ",
-                   n_layer, " layers, found ", out.size());
+      QUERN_ENSURE(static_cast<double>(out.size()) == n_layer, Errc::format, where(key),
+                   "expected one element for each of ", n_layer, " layers, found ", out.size());
     } else {
       QUERN_TRY(const double value, number(row.kind, key));
       out = {value};
@@ -127,7 +131,8 @@ class Reader {
     for (size_t i = 0; i < out.size(); ++i) {
       const bool inside = out[i] >= row.min && out[i] <= row.max;  // false for NaN
       QUERN_ENSURE(inside, Errc::format, where(key), array ? cat("element ", i, ": ") : "", "expected ",
-                   row.kind == Kind::integer ? "an integer" : "a number", " from ", row.min, " to ", row.max, ", found ", out[i]);
+                   row.kind == Kind::integer ? "an integer" : "a number", " from ", row.min, " to ", row.max,
+                   ", found ", out[i]);
     }
     return {};
   }
@@ -136,8 +141,9 @@ class Reader {
 
  private:
   static bool is_array(const io::MetaValue& value) {
-    return std::holds_alternative<std::vector<uint64_t>>(value) || std::holds_alternative<std::vector<int64_t>>(value) ||
-           std::holds_alternative<std::vector<double>>(value) || std::holds_alternative<std::vector<std::string>>(value);
+    return std::holds_alternative<std::vector<uint64_t>>(value) ||
+           std::holds_alternative<std::vector<int64_t>>(value) || std::holds_alternative<std::vector<double>>(value) ||
+           std::holds_alternative<std::vector<std::string>>(value);
   }
 
   Result<double> number(Kind kind, const std::string& key) const {
@@ -158,16 +164,16 @@ class Reader {
   Result<double> read_choice(const std::string& key) const {
     QUERN_TRY(const std::string* const word, meta_.get_string(key));
     const auto found = std::find(kScalingTypes.begin(), kScalingTypes.end(), *word);
-    QUERN_ENSURE(found != kScalingTypes.end(), Errc::format, where(key), "expected none, linear, yarn or longrope, found ",
-                 io::quoted(*word));
+    QUERN_ENSURE(found != kScalingTypes.end(), Errc::format, where(key),
+                 "expected none, linear, yarn or longrope, found ", io::quoted(*word));
     return static_cast<double>(found - kScalingTypes.begin());
   }
 
   Status fill_quotient(const Row& row, const std::string& key, const Values& values, std::vector<double>& out) const {
     const Default& d = row.otherwise;
     const auto of = static_cast<uint64_t>(scalar(values, d.of)), by = static_cast<uint64_t>(scalar(values, d.by));
-    QUERN_ENSURE(of % by == 0, Errc::format, where(key), "missing, and ", name_of(d.of), " = ", of, " is no multiple of ",
-                 name_of(d.by), " = ", by);
+    QUERN_ENSURE(of % by == 0, Errc::format, where(key), "missing, and ", name_of(d.of), " = ", of,
+                 " is no multiple of ", name_of(d.by), " = ", by);
     out = {static_cast<double>(of / by)};
     return {};
   }
@@ -214,7 +220,8 @@ Status check(const Hparams& hp, const Values& values, const Reader& reader, std:
   for (size_t i = 0; i < hp.layers.size(); ++i) {
     const LayerParams& layer = hp.layers[i];
     QUERN_ENSURE(layer.n_head % layer.n_head_kv == 0, Errc::format, where("attention.head_count_kv"),
-                 "expected a divisor of attention.head_count = ", layer.n_head, ", found ", layer.n_head_kv, " in layer ", i);
+                 "expected a divisor of attention.head_count = ", layer.n_head, ", found ", layer.n_head_kv,
+                 " in layer ", i);
   }
   QUERN_ENSURE(hp.n_rot % 2 == 0 && hp.n_rot <= hp.k_dim, Errc::format, where("rope.dimension_count"),
                "expected an even number up to the length of a head, ", hp.k_dim, ", found ", hp.n_rot);
@@ -256,15 +263,24 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
   using arch::Dim;
   const LayerParams& l = layers[layer];
   switch (dim) {
-    case Dim::one: return 1;
-    case Dim::embd: return n_embd;
-    case Dim::vocab: return n_vocab;
-    case Dim::q: return uint64_t{l.n_head} * k_dim;
-    case Dim::k: return uint64_t{l.n_head_kv} * k_dim;
-    case Dim::v: return uint64_t{l.n_head_kv} * v_dim;
-    case Dim::attn: return uint64_t{l.n_head} * v_dim;
-    case Dim::ff: return l.n_ff;
-    case Dim::half_rot: return n_rot / 2;
+    case Dim::one:
+      return 1;
+    case Dim::embd:
+      return n_embd;
+    case Dim::vocab:
+      return n_vocab;
+    case Dim::q:
+      return uint64_t{l.n_head} * k_dim;
+    case Dim::k:
+      return uint64_t{l.n_head_kv} * k_dim;
+    case Dim::v:
+      return uint64_t{l.n_head_kv} * v_dim;
+    case Dim::attn:
+      return uint64_t{l.n_head} * v_dim;
+    case Dim::ff:
+      return l.n_ff;
+    case Dim::half_rot:
+      return n_rot / 2;
   }
   return 0;
 }

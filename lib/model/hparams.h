@@ -1,5 +1,5 @@
-// Hyper-parameters: the numbers of a model, read from its metadata through one table of keys, types, limits and defaults.
-// What comes out of here is consistent; no other code reads "{architecture}...." keys.
+// Hyper-parameters: the numbers of a model, read from its metadata through one table of keys, types, limits and
+// defaults. What comes out of here is consistent; no other code reads "{architecture}...." keys.
 #pragma once
 
 #include <cstdint>
@@ -18,10 +18,10 @@ enum class RopeScaling { none, linear, yarn };
 struct RopeParams {
   double base = 10000;
   RopeScaling scaling = RopeScaling::none;
-  double factor = 1;            ///< of the context length
-  double original_context = 0;  ///< tokens, before scaling
-  double attn_factor = 1;       ///< multiplies cosines and sines
-  double ext_factor = 1;        ///< YaRN: share of extrapolation, 0 ... 1
+  double factor = 1;                     ///< of the context length
+  double original_context = 0;           ///< tokens, before scaling
+  double attn_factor = 1;                ///< multiplies cosines and sines
+  double ext_factor = 1;                 ///< YaRN: share of extrapolation, 0 ... 1
   double beta_fast = 32, beta_slow = 1;  ///< YaRN: rotations over the original context between which angles are mixed
 };
 
@@ -31,8 +31,8 @@ struct LayerParams {
 
 struct Hparams {
   uint32_t n_ctx_train = 0, n_embd = 0, n_layer = 0;
-  uint32_t n_vocab = 0;      ///< of the tokenizer; set by whoever reads the vocabulary
-  uint32_t vocab_size = 0;   ///< what the file's vocab_size key says; 0 where it has none
+  uint32_t n_vocab = 0;     ///< of the tokenizer; set by whoever reads the vocabulary
+  uint32_t vocab_size = 0;  ///< what the file's vocab_size key says; 0 where it has none
   uint32_t k_dim = 0, v_dim = 0, n_rot = 0;
   float rms_eps = 0;
   RopeParams rope;

@@ -44,14 +44,16 @@ Status read_shape(LoadedModel& model, const LogFn& log) {
   Hparams& hp = *model.hparams;
   hp.n_vocab = static_cast<uint32_t>(model.tokenizer->n_tokens());
   if (log && hp.vocab_size != 0 && hp.vocab_size != hp.n_vocab) {
-    log(LogLevel::warning, cat(model.file.path, ": the key vocab_size says ", hp.vocab_size, ", but there are ", hp.n_vocab, " tokens"));
+    log(LogLevel::warning,
+        cat(model.file.path, ": the key vocab_size says ", hp.vocab_size, ", but there are ", hp.n_vocab, " tokens"));
   }
   return {};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute::Backend& backend, const OpenOptions& options) {
+Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute::Backend& backend,
+                                                const OpenOptions& options) {
   auto model = std::make_unique<LoadedModel>();
   QUERN_TRY(model->file, io::open_model_file(path, {.use_mmap = options.use_mmap}));
   model->backend = &backend;

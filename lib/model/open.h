@@ -27,13 +27,14 @@ struct OpenOptions {
   LoadHooks hooks;
 };
 
-/// Everything about one model file. Immutable after open(), so that any number of threads may use it. The mapping stays:
-/// weights may point into it.
+/// Everything about one model file. Immutable after open(), so that any number of threads may use it. The mapping
+/// stays: weights may point into it.
 struct LoadedModel {
   io::ModelFile file;
   std::string architecture;
   std::unique_ptr<text::Tokenizer> tokenizer;
-  /// The rest is set unless the model was opened for its vocabulary alone; `hparams` also then, where they could be read.
+  /// The rest is set unless the model was opened for its vocabulary alone; `hparams` also then, where they could be
+  /// read.
   const arch::ArchSpec* spec = nullptr;
   std::optional<Hparams> hparams;
   RopeTable rope;
@@ -43,14 +44,15 @@ struct LoadedModel {
   uint64_t fingerprint = 0;  ///< of architecture, tensor names, types, shapes and samples of their bytes
 
   // Facts for inspection.
-  uint64_t n_parameters = 0;   ///< elements of all tensors
-  uint64_t tensor_bytes = 0;   ///< in the file
-  std::string file_type;       ///< the commonest tensor type by bytes
+  uint64_t n_parameters = 0;  ///< elements of all tensors
+  uint64_t tensor_bytes = 0;  ///< in the file
+  std::string file_type;      ///< the commonest tensor type by bytes
 
   bool runnable() const { return !weights.empty(); }
 };
 
 /// Errors name the file and the key or tensor at fault. `backend` must outlive the model.
-Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute::Backend& backend, const OpenOptions& options = {});
+Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute::Backend& backend,
+                                                const OpenOptions& options = {});
 
 }  // namespace quern::model

@@ -1,8 +1,8 @@
 // Rotary position embedding: angle = position * inv_freq[i] for the i-th pair of a head.
-//   inv_freq[i] = base^(-2i / n_rot) / divisor[i]           Su et al. 2021 (arXiv 2104.09864); Llama 3 adds the divisors
-//   linear scaling: inv_freq / factor                       Chen et al. 2023 (arXiv 2306.15595)
-//   YaRN: pairs that turn more than beta_fast times over the original context keep their angle, those that turn less than
-//   beta_slow times are scaled, those between are mixed; and cosines and sines grow by 0.1 ln(factor) + 1.
+//   inv_freq[i] = base^(-2i / n_rot) / divisor[i]           Su et al. 2021 (arXiv 2104.09864); Llama 3 adds the
+//   divisors linear scaling: inv_freq / factor                       Chen et al. 2023 (arXiv 2306.15595) YaRN: pairs
+//   that turn more than beta_fast times over the original context keep their angle, those that turn less than beta_slow
+//   times are scaled, those between are mixed; and cosines and sines grow by 0.1 ln(factor) + 1.
 //                                                           Peng et al. 2023 (arXiv 2309.00071)
 // Computed in double: a float angle at position 100000 would be off by more than a thousandth of a turn.
 #pragma once

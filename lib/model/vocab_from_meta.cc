@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "lib/text/end_texts.h"
 #include "lib/text/pretokenize.h"
 #include "lib/text/spm.h"
 
@@ -103,18 +104,25 @@ Status read_types(const io::MetaTable& meta, Vocab& vocab) {
   return {};
 }
 
-// Finds the tokens whose role the metadata does not name. One that ends a turn is a control token, whatever its type says.
+// Tokens that end a generation are control tokens, whatever their type says.
+void retype_end_tokens(Vocab& vocab) {
+  for (size_t i = 0; i < vocab.tokens.size() && i < vocab.types.size(); ++i) {
+    const bool ends = std::find(text::kEndTexts.begin(), text::kEndTexts.end(), vocab.tokens[i]) != text::kEndTexts.end();
+    if (ends) vocab.types[i] = TokenType::control;
+  }
+}
+
+// Finds the tokens whose role the metadata does not name.
 void detect_end_tokens(Vocab& vocab) {
   const auto detect = [&](std::optional<int32_t>& target, auto texts) {
     if (target) return;
     size_t best = texts.size();
-    for (size_t i = 0; i < vocab.tokens.size() && i < vocab.types.size(); ++i) {
+    for (size_t i = 0; i < vocab.tokens.size(); ++i) {
       const auto rank = static_cast<size_t>(std::find(texts.begin(), texts.end(), vocab.tokens[i]) - texts.begin());
       if (rank >= best) continue;
       best = rank;
       target = static_cast<int32_t>(i);
     }
-    if (target) vocab.types[static_cast<size_t>(*target)] = TokenType::control;
   };
   detect(vocab.eot, kEndOfTurn);
   detect(vocab.eom, kEndOfMessage);
@@ -165,6 +173,7 @@ Result<Vocab> vocab_from_meta(const io::MetaTable& meta) {
   QUERN_CHECK(read_tokens(meta, vocab));
   QUERN_CHECK(read_ids(meta, vocab));
   QUERN_CHECK(read_types(meta, vocab));
+  retype_end_tokens(vocab);
   detect_end_tokens(vocab);
   QUERN_CHECK(read_strips(meta, vocab));
   QUERN_CHECK(read_flags(meta, vocab));

@@ -17,7 +17,9 @@ class Weights {
   explicit Weights(uint32_t n_layer) : tables_(n_layer + 1) {}
 
   /// nullptr where the model has no such (optional) tensor. `layer` counts for the slots that exist per layer.
-  const compute::Weight* find(arch::Slot slot, uint32_t layer = 0) const { return tables_[table(slot, layer)][index(slot)].get(); }
+  const compute::Weight* find(arch::Slot slot, uint32_t layer = 0) const {
+    return tables_[table(slot, layer)][index(slot)].get();
+  }
   /// For tensors that binding has made sure of.
   const compute::Weight& get(arch::Slot slot, uint32_t layer = 0) const { return *find(slot, layer); }
   void set(arch::Slot slot, uint32_t layer, std::unique_ptr<compute::Weight> weight) {

@@ -29,14 +29,14 @@ class Workspace {
 
   uint32_t n_rows() const { return x.max_rows; }
 
-  Region x;         ///< the residual stream, [n_embd]
-  Region picked;    ///< the residual stream of the rows that are asked for, [n_embd]
-  Region norm;      ///< the input of a block, then its output, [n_embd]
-  Region q, k, v;   ///< of the layer
-  Region attn;      ///< what attention hands on
-  Region gate, up;  ///< [n_ff]
+  Region x;                        ///< the residual stream, [n_embd]
+  Region picked;                   ///< the residual stream of the rows that are asked for, [n_embd]
+  Region norm;                     ///< the input of a block, then its output, [n_embd]
+  Region q, k, v;                  ///< of the layer
+  Region attn;                     ///< what attention hands on
+  Region gate, up;                 ///< [n_ff]
   Region cos_sin, cos_sin_picked;  ///< [n_rot]
-  Region logits;    ///< [n_vocab], fewer rows: logits are computed some rows at a time
+  Region logits;                   ///< [n_vocab], fewer rows: logits are computed some rows at a time
 
   /// On the host: the rotary table before its upload.
   std::vector<float> cos_sin_host;

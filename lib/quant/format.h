@@ -1,5 +1,5 @@
 // The registry of tensor formats: what the rest of the library may know about a format without naming it.
-// One file per format in this folder (q4_k-inl.h, …) holds everything else about it; formats.def is the one list.
+// One file per format in this folder (q4_k-inl.h, ...) holds everything else about it; formats.def is the one list.
 #pragma once
 
 #include <cstddef>

@@ -16,8 +16,9 @@ static void exp_block(std::span<double> xs) {
 }
 
 void Candidates::load(std::span<const float> logits) {
-  items_.resize(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) items_[i] = {static_cast<int32_t>(i), valid_logit(logits[i]), 0};
+  size_ = logits.size();
+  if (storage_.size() < size_) storage_.resize(size_);
+  for (size_t i = 0; i < size_; ++i) storage_[i] = {static_cast<int32_t>(i), valid_logit(logits[i]), 0};
   n_sorted_ = 0;
   by_token_ = true;
   chosen_ = 0;
@@ -26,15 +27,15 @@ void Candidates::load(std::span<const float> logits) {
 size_t Candidates::argmax() const {
   if (n_sorted_ > 0) return 0;
   size_t best = 0;
-  for (size_t i = 1; i < items_.size(); ++i)
-    if (before(items_[i], items_[best])) best = i;
+  for (size_t i = 1; i < size_; ++i)
+    if (before(storage_[i], storage_[best])) best = i;
   return best;
 }
 
 float Candidates::max_logit() const {
-  if (n_sorted_ > 0) return items_[0].logit;
+  if (n_sorted_ > 0) return storage_[0].logit;
   float max = -std::numeric_limits<float>::infinity();
-  for (const auto& c : items_) max = std::max(max, c.logit);
+  for (const auto& c : items()) max = std::max(max, c.logit);
   return max;
 }
 
@@ -44,12 +45,12 @@ float Candidates::max_logit() const {
 void Candidates::select_best(size_t n) {
   const size_t capacity = n + std::max<size_t>(n, 256);
   best_.clear();
-  best_.reserve(capacity);
+  best_.reserve(std::min(capacity, size_ - n_sorted_));
   Candidate worst{};
   bool full = false;
-  for (size_t i = n_sorted_; i < items_.size(); ++i) {
-    if (full && !before(items_[i], worst)) continue;
-    best_.push_back(items_[i]);
+  for (const auto& c : items().subspan(n_sorted_)) {
+    if (full && !before(c, worst)) continue;
+    best_.push_back(c);
     if (best_.size() < capacity) continue;
     const auto nth = best_.begin() + static_cast<ptrdiff_t>(n - 1);
     std::nth_element(best_.begin(), nth, best_.end(), before);
@@ -64,27 +65,27 @@ void Candidates::select_best(size_t n) {
 }
 
 void Candidates::sort_to(size_t n) {
-  n = std::min(n, items_.size());
+  n = std::min(n, size_);
   if (n <= n_sorted_) return;
   by_token_ = false;
-  const auto tail = items_.begin() + static_cast<ptrdiff_t>(n_sorted_);
-  if (n == items_.size()) {
-    std::sort(tail, items_.end(), before);
+  const auto unsorted = all().subspan(n_sorted_);
+  if (n == size_) {
+    std::sort(unsorted.begin(), unsorted.end(), before);
   } else {
     select_best(n - n_sorted_);
     const Candidate worst = best_.back();
-    size_t to = items_.size();  // the others move back to make room, and keep their order
-    for (size_t i = items_.size(); i-- > n_sorted_;)
-      if (before(worst, items_[i])) items_[--to] = items_[i];
-    std::copy(best_.begin(), best_.end(), tail);
+    size_t to = unsorted.size();  // the others move back to make room, and keep their order
+    for (size_t i = unsorted.size(); i-- > 0;)
+      if (before(worst, unsorted[i])) unsorted[--to] = unsorted[i];
+    std::copy(best_.begin(), best_.end(), unsorted.begin());
   }
   n_sorted_ = n;
 }
 
 void Candidates::keep_top(size_t n) {
-  if (n < items_.size() && n > n_sorted_) {
+  if (n > n_sorted_ && n < size_) {
     select_best(n - n_sorted_);
-    std::copy(best_.begin(), best_.end(), items_.begin() + static_cast<ptrdiff_t>(n_sorted_));
+    std::copy(best_.begin(), best_.end(), all().subspan(n_sorted_).begin());
     n_sorted_ = n;
   } else {
     sort_to(n);
@@ -93,50 +94,51 @@ void Candidates::keep_top(size_t n) {
 }
 
 void Candidates::truncate(size_t n) {
-  if (n >= items_.size()) return;
-  items_.resize(n);
+  if (n >= size_) return;
+  size_ = n;
   n_sorted_ = std::min(n_sorted_, n);
   by_token_ = false;
 }
 
 void Candidates::drop_front(size_t n) {
-  n = std::min(n, items_.size());
+  n = std::min(n, size_);
   if (n == 0) return;
-  items_.erase(items_.begin(), items_.begin() + static_cast<ptrdiff_t>(n));
+  std::copy(all().begin() + static_cast<ptrdiff_t>(n), all().end(), all().begin());
+  size_ -= n;
   n_sorted_ -= std::min(n_sorted_, n);
   by_token_ = false;
 }
 
 void Candidates::softmax() {
-  const float max = max_logit();
+  max_ = max_logit();
   double sum = 0;
-  if (std::isinf(max)) {
-    for (auto& c : items_) {
-      c.probability = c.logit == max ? 1.f : 0.f;
+  if (std::isinf(max_)) {
+    for (auto& c : all()) {
+      c.probability = c.logit == max_ ? 1.f : 0.f;
       sum += c.probability;
     }
   } else {
     constexpr size_t kBlock = 64;  // exp by blocks, which the compiler vectorizes; the sum one by one, in order
     double weights[kBlock];
-    for (size_t begin = 0; begin < items_.size(); begin += kBlock) {
-      const size_t n = std::min(kBlock, items_.size() - begin);
-      Candidate* const block = items_.data() + begin;
-      for (size_t i = 0; i < n; ++i) weights[i] = static_cast<double>(block[i].logit) - max;
-      exp_block(std::span(weights, n));
-      for (size_t i = 0; i < n; ++i) {
+    for (size_t begin = 0; begin < size_; begin += kBlock) {
+      const auto block = all().subspan(begin, std::min(kBlock, size_ - begin));
+      for (size_t i = 0; i < block.size(); ++i) weights[i] = static_cast<double>(block[i].logit) - max_;
+      exp_block(std::span(weights, block.size()));
+      for (size_t i = 0; i < block.size(); ++i) {
         block[i].probability = static_cast<float>(weights[i]);
         sum += weights[i];
       }
     }
   }
+  log_sum_ = portable_log(sum);
   const double scale = 1 / sum;
-  for (auto& c : items_) c.probability = static_cast<float>(c.probability * scale);
+  for (auto& c : all()) c.probability = static_cast<float>(c.probability * scale);
 }
 
 double Candidates::entropy() const {
   double sum = 0;
-  for (const auto& c : items_)
-    if (c.probability > 0) sum -= c.probability * portable_log(c.probability);
+  for (const auto& c : items())
+    if (c.probability > 0) sum -= c.probability * log_probability(c);
   return sum;
 }
 

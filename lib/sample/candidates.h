@@ -34,10 +34,10 @@ class Candidates {
   /// All tokens, in their order. A NaN becomes -infinity.
   void load(std::span<const float> logits);
 
-  size_t size() const { return items_.size(); }
-  bool empty() const { return items_.empty(); }
-  const Candidate& operator[](size_t i) const { return items_[i]; }
-  std::span<const Candidate> items() const { return items_; }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const Candidate& operator[](size_t i) const { return storage_[i]; }
+  std::span<const Candidate> items() const { return {storage_.data(), size_}; }
 
   /// The most probable candidate's index; there must be one.
   size_t argmax() const;
@@ -63,6 +63,11 @@ class Candidates {
   /// Sets every probability to exp(logit) / sum. Candidates at an infinite maximum share equally and leave nothing to
   /// the others: so +infinity means certain, and where all are impossible all are alike.
   void softmax();
+  /// ln of a probability, without its rounding; as stale as that.
+  double log_probability(const Candidate& c) const {
+    return std::isinf(max_) && c.logit != max_ ? -std::numeric_limits<double>::infinity()
+                                               : log_shifted(c.logit) - log_sum_;
+  }
   /// -sum p ln p of the probabilities, in nats.
   double entropy() const;
 
@@ -71,32 +76,37 @@ class Candidates {
   size_t chosen() const { return chosen_; }
 
  private:
+  std::span<Candidate> all() { return {storage_.data(), size_}; }
   float max_logit() const;
   void select_best(size_t n);
+  double log_shifted(float logit) const { return logit == max_ ? 0 : static_cast<double>(logit) - max_; }
 
-  std::vector<Candidate> items_;
+  std::vector<Candidate> storage_;  ///< Never shrinks: growing it again would fill it twice.
+  size_t size_ = 0;
   std::vector<Candidate> best_;  ///< Scratch of select_best().
   size_t n_sorted_ = 0;          ///< The first so many are the most probable ones, in order.
-  bool by_token_ = false;        ///< items_[i].token == i throughout.
+  bool by_token_ = false;        ///< Candidate i is token i, throughout.
+  float max_ = 0;                ///< Of the last softmax(), as the next.
+  double log_sum_ = 0;           ///< ln of the sum of exp(logit - max_).
   size_t chosen_ = 0;
 };
 
 template <class Predicate>
 void Candidates::keep_if(Predicate pred) {
   size_t kept = 0, kept_sorted = 0;
-  for (size_t i = 0; i < items_.size(); ++i) {
-    if (!pred(i, std::as_const(items_[i]))) continue;
-    items_[kept++] = items_[i];
+  for (size_t i = 0; i < size_; ++i) {
+    if (!pred(i, std::as_const(storage_[i]))) continue;
+    storage_[kept++] = storage_[i];
     if (i < n_sorted_) kept_sorted = kept;
   }
-  if (kept != items_.size()) by_token_ = false;
-  items_.resize(kept);
+  if (kept != size_) by_token_ = false;
+  size_ = kept;
   n_sorted_ = kept_sorted;
 }
 
 template <class Edit>
 void Candidates::edit_all(Edit edit) {
-  for (auto& c : items_) c.logit = valid_logit(edit(std::as_const(c)));
+  for (auto& c : all()) c.logit = valid_logit(edit(std::as_const(c)));
   n_sorted_ = 0;
 }
 
@@ -106,13 +116,13 @@ void Candidates::edit_tokens(const Map& map, Edit edit) {
   n_sorted_ = 0;
   if (by_token_) {
     for (const auto& [token, value] : map) {
-      if (token < 0 || static_cast<size_t>(token) >= items_.size()) continue;
-      Candidate& c = items_[static_cast<size_t>(token)];
+      if (token < 0 || static_cast<size_t>(token) >= size_) continue;
+      Candidate& c = storage_[static_cast<size_t>(token)];
       c.logit = valid_logit(edit(std::as_const(c), value));
     }
     return;
   }
-  for (auto& c : items_)
+  for (auto& c : all())
     if (const auto it = map.find(c.token); it != map.end()) c.logit = valid_logit(edit(std::as_const(c), it->second));
 }
 

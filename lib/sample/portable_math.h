@@ -55,8 +55,18 @@ inline double portable_log(double x) {
   double m = std::bit_cast<double>((bits & 0x000FFFFFFFFFFFFFu) | 0x3FF0000000000000u);
   if (m > 0x1.6a09e667f3bcdp+0) m *= 0.5, n += 1;
   const double f = (m - 1) / (m + 1), f2 = f * f;
-  double series = 0;
-  for (int k = 23; k >= 1; k -= 2) series = series * f2 + 1.0 / k;
+  double series = 1.0 / 23;
+  series = series * f2 + 1.0 / 21;
+  series = series * f2 + 1.0 / 19;
+  series = series * f2 + 1.0 / 17;
+  series = series * f2 + 1.0 / 15;
+  series = series * f2 + 1.0 / 13;
+  series = series * f2 + 1.0 / 11;
+  series = series * f2 + 1.0 / 9;
+  series = series * f2 + 1.0 / 7;
+  series = series * f2 + 1.0 / 5;
+  series = series * f2 + 1.0 / 3;
+  series = series * f2 + 1;
   return static_cast<double>(n) * kLn2High + (2 * f * series + static_cast<double>(n) * kLn2Low);
 }
 

@@ -3,7 +3,6 @@
 // until their probabilities exceed typical_p together, and at least min_keep.
 #include <algorithm>
 
-#include "lib/sample/portable_math.h"
 #include "lib/sample/step.h"
 
 namespace quern::sample {
@@ -18,7 +17,7 @@ class TypicalPStep final : public Step {
     const double entropy = candidates.entropy();
     scores_.resize(candidates.size());
     for (size_t i = 0; i < candidates.size(); ++i)
-      scores_[i] = {std::abs(-portable_log(candidates[i].probability) - entropy), i};  // +infinity where p = 0
+      scores_[i] = {std::abs(-candidates.log_probability(candidates[i]) - entropy), i};  // +infinity where p = 0
 
     double sum = 0;
     size_t i = 0, n_sorted = 0;

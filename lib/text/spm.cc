@@ -13,7 +13,7 @@ constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
 size_t announced_size(std::string_view text, size_t i) {
   const auto lead = static_cast<uint8_t>(text[i]);
   const size_t size = std::min<size_t>(lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4, text.size() - i);
-  return std::min(size, text.substr(i + 1, size - 1).find(kSpace[0]) + 1);
+  return 1 + std::min(size - 1, text.substr(i + 1, size - 1).find(kSpace[0]));
 }
 
 std::string escape_spaces(std::string_view text, bool add_prefix) {

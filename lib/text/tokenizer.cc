@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "lib/text/bpe.h"
+#include "lib/text/end_texts.h"
 #include "lib/text/spm.h"
 
 namespace quern::text {
@@ -12,12 +13,6 @@ namespace {
 
 constexpr size_t kMaxTokens = size_t{1} << 22;
 constexpr size_t kMaxTokenBytes = size_t{64} << 10;
-
-// Texts that models use to end a turn or a generation, whatever their metadata says.
-constexpr std::array<std::string_view, 17> kEndTexts = {
-    "<|eot_id|>",    "<|im_end|>",    "<|end|>",   "<|return|>", "<|call|>",          "<|flush|>",
-    "<|calls|>",     "<end_of_turn>", "<|eom_id|>", "<EOT>",     "_<EOT>",            "[EOT]",
-    "<|endoftext|>", "[EOS]",         "<eos>",     "<|end_of_text|>", "<end_of_utterance>"};
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -109,6 +104,8 @@ Tokenizer::Tokenizer(Vocab vocab)
   for (const std::string_view text : kEndTexts) {
     if (const int32_t id = find(text); id >= 0) mark(ends_generation_, id);
   }
+  const bool message_only = find(kMessageEnd) >= 0 && find(kGenerationEnds[0]) >= 0 && find(kGenerationEnds[1]) >= 0;
+  if (message_only) ends_generation_[static_cast<size_t>(find(kMessageEnd))] = false;
   for (const int32_t id : vocab_.strip_left) mark(strips_left_, id);
   for (const int32_t id : vocab_.strip_right) mark(strips_right_, id);
 }

@@ -13,6 +13,7 @@
 #include "lib/base/half.h"
 #include "lib/cpu/backend.h"
 #include "lib/cpu/matmul/activations.h"
+#include "lib/cpu/matmul/panel_kernels.h"
 #include "lib/quant/format.h"
 
 using namespace quern;
@@ -144,6 +145,37 @@ TEST_CASE("products equal float64 and do not depend on batch or threads, for eve
     }
   }
   hwy::SetSupportedTargetsForTest(0);
+}
+
+TEST_CASE("kernels that use an extension equal those that do not, bit for bit") {
+  std::mt19937 rng(1);
+  for (const quant::FormatInfo& format : quant::formats()) {
+    const cpu::PanelKernels* fast = cpu::panel_kernels(format.type);
+    REQUIRE(fast != nullptr);
+    if (fast->portable == nullptr) continue;
+    CAPTURE(format.name);
+    const size_t n_groups = 512 / fast->group_elems;
+    const auto weights = random_weights(format, n_groups * fast->lanes, 3);
+    std::vector<uint8_t> panel(n_groups * fast->group_bytes);
+    for (size_t g = 0; g < n_groups; ++g) {
+      const uint8_t* blocks[64];
+      for (size_t r = 0; r < fast->lanes; ++r) {
+        blocks[r] = reinterpret_cast<const uint8_t*>(weights.data()) + (r * n_groups + g) * format.block_bytes;
+      }
+      fast->pack_group(blocks, panel.data() + g * fast->group_bytes);
+    }
+    std::vector<uint8_t> tile(8 * cpu::column_bytes(fast->activation, 512));
+    for (size_t i = 0; i < tile.size(); i += 4) {
+      const float x = std::normal_distribution<float>(0, 1)(rng);
+      std::memcpy(tile.data() + i, &x, 4);
+    }
+    for (const size_t width : cpu::kTileWidths) {
+      std::vector<float> a(8 * fast->lanes), b(8 * fast->lanes);
+      fast->by_width[width](panel.data(), tile.data(), n_groups, a.data(), fast->lanes, fast->lanes);
+      fast->portable->by_width[width](panel.data(), tile.data(), n_groups, b.data(), fast->lanes, fast->lanes);
+      CHECK(std::memcmp(a.data(), b.data(), a.size() * 4) == 0);
+    }
+  }
 }
 
 TEST_CASE("tiles cover every column once, in the widths that exist") {

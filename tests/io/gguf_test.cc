@@ -129,11 +129,11 @@ TEST_CASE("keys and values that are refused") {
                  "the file ends within an array: expected 24 bytes at offset 49, found 23"));
   CHECK(contains(RawGguf().header(0, 1).array("k", ValueType::string, 4).data(31).error(), "promises 4 strings"));
   CHECK(contains(RawGguf().header(0, 1).array("k", ValueType::u8, ~uint64_t{0}).data(8).error(),
-                 "is over the limit of 134217728"));
+                 "the file ends within an array: expected 18446744073709551615 bytes"));
   CHECK(contains(RawGguf().header(0, 1).key("k", ValueType::string).number<uint64_t>(9).data(8).error(),
                  "the file ends within a string: expected 9 bytes"));
   CHECK(contains(RawGguf().header(0, 1).key("k", ValueType::string).number(~uint64_t{0}).data(8).error(),
-                 "is over the limit"));
+                 "the file ends within a string"));
 }
 
 TEST_CASE("the alignment is a u32 and a power of two") {
@@ -149,7 +149,7 @@ TEST_CASE("the alignment is a u32 and a power of two") {
     CHECK(parsed->alignment == alignment);
     CHECK(static_cast<size_t>(parsed->tensors.find("a")->view.data - file.view().data()) % alignment == 0);
   }
-  CHECK(with(1, 7).error() == "");
+  CHECK(with(1, 4).error() == "");
   CHECK(contains(with(0, 32).error(), "'general.alignment': expected a power of two, found 0"));
   CHECK(contains(with(48, 48).error(), "expected a power of two, found 48"));
   CHECK(contains(with(64, 32).error(), "expected an offset that is a multiple of 64, found 32"));

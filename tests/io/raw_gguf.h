@@ -20,12 +20,11 @@ class RawGguf {
  public:
   template <class T>
   RawGguf& number(T value) {
-    bytes_.resize(bytes_.size() + sizeof value);
-    std::memcpy(bytes_.data() + bytes_.size() - sizeof value, &value, sizeof value);
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
     return *this;
   }
   RawGguf& bytes(std::string_view text) {
-    for (const char c : text) bytes_.push_back(static_cast<std::byte>(c));
+    bytes_.append(text);
     return *this;
   }
   RawGguf& text(std::string_view text) { return number<uint64_t>(text.size()).bytes(text); }
@@ -42,17 +41,17 @@ class RawGguf {
     return number(type).number(offset);
   }
   RawGguf& pad(size_t alignment = 32) {
-    while (bytes_.size() % alignment != 0) bytes_.push_back(std::byte{0});
+    while (bytes_.size() % alignment != 0) bytes_.push_back('\0');
     return *this;
   }
   RawGguf& data(size_t n) {
-    bytes_.insert(bytes_.end(), n, std::byte{0x5A});
+    bytes_.append(n, 'Z');
     return *this;
   }
 
   size_t size() const { return bytes_.size(); }
-  std::span<const std::byte> view() const { return bytes_; }
-  Result<GgufContents> parse(const GgufLimits& limits = {}) const { return parse_gguf(bytes_, "m.gguf", 0, limits); }
+  std::span<const std::byte> view() const { return std::as_bytes(std::span(bytes_)); }
+  Result<GgufContents> parse(const GgufLimits& limits = {}) const { return parse_gguf(view(), "m.gguf", 0, limits); }
   /// The message of the error that parsing gives, "" where it succeeds.
   std::string error(const GgufLimits& limits = {}) const {
     const auto parsed = parse(limits);
@@ -60,7 +59,7 @@ class RawGguf {
   }
 
  private:
-  std::vector<std::byte> bytes_;
+  std::string bytes_;
 };
 
 inline std::vector<std::byte> to_bytes(const GgufWriter& writer) {

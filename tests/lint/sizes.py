@@ -17,6 +17,7 @@ CONTROL = re.compile(r"\b(if|for|while|switch|catch|else|do|namespace|class|stru
 
 def functions(text):
     """(name, first line, number of lines) of each function body: a brace after ')' that no class or control word opens."""
+    text = re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda m: re.sub(r"[^\n]", " ", m.group()), text, flags=re.MULTILINE)
     stack, start = [], 0
     for position, char in enumerate(text):
         if char in ";{}":

@@ -26,7 +26,7 @@ size_t decoded_files(const quant::FormatInfo& format, const std::string& kind) {
   const std::vector<std::byte> blocks = read_quant_data(std::string(format.name) + "." + kind + ".q");
   if (blocks.empty()) return 0;
   const std::vector<std::byte> expected = read_quant_data(std::string(format.name) + "." + kind + ".deq.f32");
-  CAPTURE(format.name);
+  CAPTURE(std::string(format.name));
   CAPTURE(kind);
   const size_t n = blocks.size() / format.block_bytes * format.block_elems;
   REQUIRE(blocks.size() % format.block_bytes == 0);
@@ -48,7 +48,7 @@ TEST_CASE("every quantized format decodes the reference vectors bit for bit") {
     if (format.block_elems == 1) continue;
     const size_t files =
         decoded_files(format, "noimat") + decoded_files(format, "imat") + decoded_files(format, "randbits");
-    CAPTURE(format.name);
+    CAPTURE(std::string(format.name));
     CHECK(files >= 2);
   }
 }

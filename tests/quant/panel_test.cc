@@ -171,10 +171,10 @@ TEST_CASE("panels hold the weights of the scalar decoding on every SIMD target")
   size_t targets = 0;
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     hwy::SetSupportedTargetsForTest(target);
-    CAPTURE(hwy::TargetName(target));
+    CAPTURE(std::string(hwy::TargetName(target)));
     for (size_t position = 0; position < formats().size(); ++position) {
       const FormatInfo& format = formats()[position];
-      CAPTURE(format.name);
+      CAPTURE(std::string(format.name));
       const std::vector<uint8_t> blocks = blocks_of(format, 512 / format.block_elems + 67);
       const size_t n_blocks = blocks.size() / format.block_bytes;
       for (const size_t empty_rows : {0, 1, 3}) {

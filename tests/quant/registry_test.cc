@@ -44,7 +44,7 @@ constexpr Row kRows[] = {
 TEST_CASE("every GGUF type has its name, its block size, and is run or refused by name") {
   size_t run = 0;
   for (const Row& row : kRows) {
-    CAPTURE(row.name);
+    CAPTURE(std::string(row.name));
     CHECK(quant::type_name(row.id) == row.name);
     const auto size = quant::block_size(row.id);
     REQUIRE(size);

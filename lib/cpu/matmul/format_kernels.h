@@ -11,7 +11,15 @@
 
 #include QUERN_FORMAT_FILE
 
+#define QUERN_MATMUL_VARIANT plain
+#define QUERN_MATMUL_VNNI 0
 #include "lib/cpu/matmul/matmul-inl.h"
+
+#if HWY_TARGET == HWY_AVX3
+#define QUERN_MATMUL_VARIANT vnni
+#define QUERN_MATMUL_VNNI 1
+#include "lib/cpu/matmul/matmul-inl.h"
+#endif
 
 #ifndef QUERN_KERNELS_OF
 #define QUERN_KERNELS_OF_(stem) kernels_##stem
@@ -21,8 +29,12 @@
 HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
 const PanelKernels* QUERN_KERNELS_OF(QUERN_STEM)() {
-  static constexpr PanelKernels kKernels = make_kernels<qn::QUERN_PANEL>();
-  return &kKernels;
+  static constexpr PanelKernels kPlain = plain::make_kernels<quant::HWY_NAMESPACE::QUERN_PANEL>(nullptr);
+#if HWY_TARGET == HWY_AVX3
+  static constexpr PanelKernels kVnni = vnni::make_kernels<quant::HWY_NAMESPACE::QUERN_PANEL>(&kPlain);
+  if (__builtin_cpu_supports("avx512vnni")) return &kVnni;
+#endif
+  return &kPlain;
 }
 }  // namespace quern::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -6,19 +6,24 @@
 //   acc  = acc + min[r] * dsum[c]                      where the format has minima
 // Formats with a scale per 16 elements add two products idot * scale before the multiplication by d[c]. Columns never meet,
 // and the order along K is fixed, so a result does not depend on the width of the tile or on who computes it.
-
-#if defined(QUERN_CPU_MATMUL_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef QUERN_CPU_MATMUL_INL_H_
-#undef QUERN_CPU_MATMUL_INL_H_
-#else
-#define QUERN_CPU_MATMUL_INL_H_
-#endif
+//
+// Included once per variant of a target: QUERN_MATMUL_VARIANT names a namespace inside the target's, and QUERN_MATMUL_VNNI
+// is 1 for the variant that may use AVX-512 VNNI on a target that does not have it (Cascade Lake is such a machine).
 
 #include "lib/cpu/matmul/panel_kernels.h"
 #include "lib/quant/panel-inl.h"
 
+#if QUERN_MATMUL_VNNI
+#ifdef HWY_TARGET_STR
+HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
+#else
+HWY_PUSH_ATTRIBUTES("avx512vnni")
+#endif
+#else
 HWY_BEFORE_NAMESPACE();
+#endif
 namespace quern::cpu::HWY_NAMESPACE {
+namespace QUERN_MATMUL_VARIANT {
 namespace hn = hwy::HWY_NAMESPACE;
 namespace qn = quern::quant::HWY_NAMESPACE;
 using qn::DF32;
@@ -40,17 +45,36 @@ constexpr size_t kMaxWidth = 2;
 constexpr size_t kMaxWidth = 1;
 #endif
 
-/// acc + sum over the vectors u[kFirst .. kFirst + kCount) of code * activation code, per row.
-template <size_t kWidth, size_t kFirst, size_t kCount>
-HWY_INLINE VI32 dot_codes(const VU8 (&u)[8], const int32_t* q, size_t column, VI32 acc) {
+/// acc + the four products of unsigned codes and signed activation codes in each dword, exactly. kSmall: codes are below 128,
+/// so that sums of two products fit 16 bits.
+template <bool kSmall>
+HWY_INLINE VI32 dot4(VU8 codes, int32_t activation, VI32 acc) {
   const DI32 di32;
-  const DI8 di8;
+  const auto a = hn::BitCast(DI8(), hn::Set(di32, activation));
+#if QUERN_MATMUL_VNNI
+  return VI32{_mm512_dpbusd_epi32(acc.raw, codes.raw, a.raw)};
+#else
+#if HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3_DL && HWY_TARGET <= HWY_SSE4
+  if constexpr (kSmall) {
+    const hn::Repartition<int16_t, DI32> di16;
+    const auto pairs = hn::SatWidenMulPairwiseAdd(di16, codes, a);
+    return hn::Add(acc, hn::WidenMulPairwiseAdd(di32, pairs, hn::Set(di16, int16_t{1})));
+  }
+#endif
+  return hn::SumOfMulQuadAccumulate(di32, codes, a, acc);
+#endif
+}
+
+/// acc + sum over the vectors u[kFirst .. kFirst + kCount) of code * activation code, per row.
+template <bool kSmall, size_t kWidth, size_t kFirst, size_t kCount>
+HWY_INLINE VI32 dot_codes(const VU8 (&u)[8], const int32_t* q, size_t column, VI32 acc) {
   if constexpr (kWidth <= 2 && kCount == 8) {  // two chains hide the latency where there are few columns; sums are exact
-    return hn::Add(dot_codes<kWidth, 0, 4>(u, q, column, acc), dot_codes<kWidth, 4, 4>(u, q, column, hn::Zero(di32)));
+    return hn::Add(dot_codes<kSmall, kWidth, 0, 4>(u, q, column, acc),
+                   dot_codes<kSmall, kWidth, 4, 4>(u, q, column, hn::Zero(DI32())));
   } else {
     HWY_UNROLL(8)
     for (size_t t = kFirst; t < kFirst + kCount; ++t) {
-      acc = hn::SumOfMulQuadAccumulate(di32, u[t], hn::BitCast(di8, hn::Set(di32, q[t * kWidth + column])), acc);
+      acc = dot4<kSmall>(u[t], q[t * kWidth + column], acc);
     }
     return acc;
   }
@@ -71,6 +95,7 @@ template <class Panel, size_t kWidth, size_t kJ>
 HWY_INLINE void add_sub_block(const typename Panel::Group& group, const uint8_t* tile, VF32 (&acc)[kWidth]) {
   const DF32 df;
   constexpr size_t kParts = 32 / Panel::kSub;
+  constexpr bool kSmall = Panel::kBiasLog2 < 7;  // only a bias of 128 goes with codes of 8 bits
   const auto* q = reinterpret_cast<const int32_t*>(tile + kJ * column_bytes(Panel::kSub == 16 ? ActivationKind::sub16 : ActivationKind::sub32, 32) * kWidth);
   const auto* d = reinterpret_cast<const float*>(q + 8 * kWidth);
   const auto* nsum = q + 9 * kWidth;
@@ -82,15 +107,15 @@ HWY_INLINE void add_sub_block(const typename Panel::Group& group, const uint8_t*
   if constexpr (kParts == 1) {
     HWY_UNROLL(8)
     for (size_t c = 0; c < kWidth; ++c) {
-      const VI32 idot = dot_codes<kWidth, 0, 8>(u, q, c, bias_term<Panel>(nsum[c]));
+      const VI32 idot = dot_codes<kSmall, kWidth, 0, 8>(u, q, c, bias_term<Panel>(nsum[c]));
       acc[c] = hn::MulAdd(hn::Mul(hn::ConvertTo(df, idot), scale0), hn::Set(df, d[c]), acc[c]);
     }
   } else {
     const VF32 scale1 = group.template scale<kJ, 1>();
     HWY_UNROLL(8)
     for (size_t c = 0; c < kWidth; ++c) {
-      const VI32 idot0 = dot_codes<kWidth, 0, 4>(u, q, c, bias_term<Panel>(nsum[c]));
-      const VI32 idot1 = dot_codes<kWidth, 4, 4>(u, q, c, bias_term<Panel>(nsum[kWidth + c]));
+      const VI32 idot0 = dot_codes<kSmall, kWidth, 0, 4>(u, q, c, bias_term<Panel>(nsum[c]));
+      const VI32 idot1 = dot_codes<kSmall, kWidth, 4, 4>(u, q, c, bias_term<Panel>(nsum[kWidth + c]));
       const VF32 both = hn::MulAdd(hn::ConvertTo(df, idot1), scale1, hn::Mul(hn::ConvertTo(df, idot0), scale0));
       acc[c] = hn::MulAdd(both, hn::Set(df, d[c]), acc[c]);
     }
@@ -185,7 +210,7 @@ constexpr ActivationKind activation_kind() {
 }
 
 template <class Panel>
-constexpr PanelKernels make_kernels() {
+constexpr PanelKernels make_kernels(const PanelKernels* portable) {
   return {qn::kLanes,
           Panel::kGroup,
           qn::kLanes * Panel::kBlockBytes,
@@ -193,10 +218,17 @@ constexpr PanelKernels make_kernels() {
           kMaxWidth,
           &qn::pack_group<Panel>,
           {nullptr, tile_kernel<Panel, 1>(), tile_kernel<Panel, 2>(), tile_kernel<Panel, 3>(), tile_kernel<Panel, 4>(), nullptr, nullptr,
-           nullptr, tile_kernel<Panel, 8>()}};
+           nullptr, tile_kernel<Panel, 8>()},
+          portable};
 }
 
+}  // namespace QUERN_MATMUL_VARIANT
 }  // namespace quern::cpu::HWY_NAMESPACE
+#if QUERN_MATMUL_VNNI
+HWY_POP_ATTRIBUTES
+#else
 HWY_AFTER_NAMESPACE();
+#endif
 
-#endif  // per-target include guard
+#undef QUERN_MATMUL_VARIANT
+#undef QUERN_MATMUL_VNNI

@@ -22,6 +22,8 @@ struct PanelKernels {
   /// blocks[r]: the block of row r, nullptr past the last row.
   void (*pack_group)(const uint8_t* const* blocks, uint8_t* group);
   PanelTileFn by_width[9];  ///< index: the tile's width; nullptr for widths that are not in kTileWidths
+  /// The kernels of the same target for machines without an extension that these use, or nullptr. Same results.
+  const PanelKernels* portable;
 };
 
 /// The kernels of a type for this machine, or nullptr if the type has none.

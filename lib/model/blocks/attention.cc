@@ -44,7 +44,8 @@ void attend(const Block& block, const AttentionPass& pass, Mat q, Mat cos_sin, M
   rotate(block, q, cos_sin);
   const Mat mixed = block.space.attn.mat(q.rows, block.dim(Dim::attn));
   block.stream.attention(pass.kv, block.layer, shape, q, pass.rows, mixed);
-  const MatmulTarget out = block.product(Slot::attn_output, Slot::attn_output_bias, block.space.norm.mat(q.rows, x.cols));
+  const MatmulTarget out =
+      block.product(Slot::attn_output, Slot::attn_output_bias, block.space.norm.mat(q.rows, x.cols));
   block.stream.matmul(mixed, {&out, 1});
   block.stream.add(x, out.out);
 }

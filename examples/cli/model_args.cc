@@ -1,0 +1,101 @@
+#include "examples/cli/model_args.h"
+
+#include <filesystem>
+#include <optional>
+
+#include "examples/cli/console.h"
+#include "examples/cli/interrupt.h"
+
+namespace quern::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDemoFile = "quern-demo-q8_0.gguf";
+
+std::optional<CacheType> cache_type(const std::string& name) {
+  if (name == "f16") return CacheType::f16;
+  if (name == "f32") return CacheType::f32;
+  return std::nullopt;
+}
+
+}  // namespace
+
+void add_model_args(CLI::App& command, ModelArgs& args, bool with_threads) {
+  command.add_option("MODEL,-m,--model", args.model, "GGUF file, or `demo`: the small model that comes with Quern")->type_name("MODEL");
+  command.add_flag("--no-mmap", args.no_mmap, "Read the file into memory instead of mapping it");
+  command.add_flag("-v,--verbose", args.verbose, "Say more on stderr");
+  command.add_option("--backend", args.backend, "cpu, or reference: scalar, for comparison")->group("");
+  if (!with_threads) return;
+  command.add_option("-t,--threads", args.n_threads, "Threads (0: the physical cores this process may use)")->type_name("N")->check(CLI::Range(0, 4096));
+  command.add_option("--threads-batch", args.n_threads_batch)->group("");
+}
+
+void add_context_args(CLI::App& command, ContextArgs& args) {
+  command.add_option("-c,--ctx-size", args.n_ctx, "Context size in tokens (0: the model's own)")->type_name("N");
+  command.add_option("-b,--batch-size", args.n_batch, "Prompt tokens of one pass (512)")->type_name("N")->check(CLI::Range(1, 65536));
+  command.add_option("--cache-type-k", args.type_k, "-ctk: type of cached keys, f16 or f32 (f16)")->type_name("TYPE");
+  command.add_option("--cache-type-v", args.type_v, "-ctv: type of cached values, f16 or f32 (f16)")->type_name("TYPE");
+}
+
+Result<std::string> resolve_model(const std::string& name) {
+  if (name.empty()) return Error{Errc::argument, "no model named: give the path of a GGUF file, or `demo`"};
+  if (name != "demo") return name;
+  std::error_code error;
+  std::string looked;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  std::vector<fs::path> folders;
+  if (!error) folders.push_back(program.parent_path().parent_path() / "share" / "quern" / "models");
+  folders.emplace_back(QUERN_CLI_MODELS_DIR);
+  for (const auto& folder : folders) {
+    const fs::path file = folder / kDemoFile;
+    if (fs::is_regular_file(file, error)) return file.string();
+    looked += "\n  " + file.string();
+  }
+  return Error{Errc::not_found, "the demo model is not where it belongs; looked for:" + looked};
+}
+
+Result<Model> open_model(const ModelArgs& args, bool vocab_only) {
+  const CancelToken& cancel = catch_interrupts();
+  auto path = resolve_model(args.model);
+  if (!path) return path.error();
+  if (args.n_threads_batch != 0 && args.n_threads_batch != args.n_threads) {
+    note("quern: -tb is not used: the same threads compute prompts and answers (-t)");
+  }
+  RuntimeOptions runtime_options;
+  runtime_options.n_threads = static_cast<uint32_t>(args.n_threads);
+  runtime_options.backend = args.backend;
+  runtime_options.log = [verbose = args.verbose](LogLevel level, std::string_view message) {
+    if (level >= LogLevel::warning || verbose) note("quern: " + std::string(message));
+  };
+  auto runtime = Runtime::create(runtime_options);
+  if (!runtime) return runtime.error();
+  if (args.verbose) note("quern: " + runtime->description() + ", " + std::to_string(runtime->n_threads()) + " threads");
+  ModelOptions options;
+  options.runtime = *runtime;
+  options.use_mmap = !args.no_mmap;
+  options.vocab_only = vocab_only;
+  options.cancel = cancel;
+  ProgressBar bar;
+  options.progress = [&bar](const Progress& progress) {
+    bar.update(progress);
+    return true;
+  };
+  return Model::open(*path, options);
+}
+
+Result<Context> create_context(const Model& model, const ContextArgs& args, uint32_t n_seq_max) {
+  const auto type_k = cache_type(args.type_k), type_v = cache_type(args.type_v);
+  if (!type_k || !type_v) {
+    return Error{Errc::argument, "cache type '" + (type_k ? args.type_v : args.type_k) + "': expected f16 or f32"};
+  }
+  ContextOptions options;
+  options.n_ctx = args.n_ctx;
+  options.n_batch = args.n_batch;
+  options.n_seq_max = n_seq_max;
+  options.type_k = *type_k;
+  options.type_v = *type_v;
+  return Context::create(model, options);
+}
+
+}  // namespace quern::cli

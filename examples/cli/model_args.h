@@ -1,0 +1,39 @@
+// The flags that say which model to open and how to run it.
+#pragma once
+
+#include <quern/quern.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+
+namespace quern::cli {
+
+struct ModelArgs {
+  std::string model;
+  int32_t n_threads = 0;
+  int32_t n_threads_batch = 0;
+  bool no_mmap = false;
+  std::string backend = "cpu";
+  bool verbose = false;
+};
+
+struct ContextArgs {
+  uint32_t n_ctx = 0;
+  uint32_t n_batch = 512;
+  std::string type_k = "f16", type_v = "f16";
+};
+
+/// MODEL as the first argument or after -m; threads where `with_threads`.
+void add_model_args(CLI::App& command, ModelArgs& args, bool with_threads = true);
+void add_context_args(CLI::App& command, ContextArgs& args);
+
+/// Opens the model with a progress bar; Ctrl-C cancels. Errc::argument if none was named.
+Result<Model> open_model(const ModelArgs& args, bool vocab_only = false);
+Result<Context> create_context(const Model& model, const ContextArgs& args, uint32_t n_seq_max = 1);
+
+/// `demo` stands for the model that comes with Quern: beside the installed program (../share/quern/models), or in the source
+/// tree it was built from. Other names are paths.
+Result<std::string> resolve_model(const std::string& name);
+
+}  // namespace quern::cli

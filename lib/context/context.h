@@ -1,0 +1,73 @@
+// Context: sequences of cached tokens over a model, and decoding into them. The inside of the public quern::Context.
+#pragma once
+
+#include <quern/callbacks.h>
+#include <quern/context.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "lib/base/status.h"
+#include "lib/compute/ops.h"
+#include "lib/context/batch.h"
+#include "lib/context/block_pool.h"
+#include "lib/context/sequence.h"
+#include "lib/model/decoder.h"
+#include "lib/model/open.h"
+#include "lib/model/workspace.h"
+
+namespace quern::context {
+
+/// Borrows its model, which must outlive it. Not thread-safe.
+class Context {
+ public:
+  /// Errc::argument for options out of range or a model that was opened for its vocabulary alone.
+  static Result<std::unique_ptr<Context>> create(const model::LoadedModel& model, const ContextOptions& options);
+
+  /// On any error the sequences are as before.
+  Status decode(std::span<const BatchToken> batch, const DecodeOptions& options);
+
+  std::span<const float> logits(size_t i) const { return std::span(logits_).subspan(i * n_vocab_, n_vocab_); }
+  size_t n_logits() const { return n_logits_; }
+
+  /// `sequence` must be in 0 ... n_seq_max - 1.
+  const Sequence& sequence(int32_t sequence) const { return sequences_[static_cast<size_t>(sequence)]; }
+  uint32_t n_seq_max() const { return static_cast<uint32_t>(sequences_.size()); }
+
+  /// Forgets positions [from, to); to < 0 means the end.
+  Status remove(int32_t sequence, int32_t from, int32_t to);
+  Status keep(int32_t sequence);
+  Status fork(int32_t from, int32_t to);
+  void clear();
+
+  /// See state.h for the format.
+  Result<std::vector<std::byte>> save(int32_t sequence) const;
+  Status restore(int32_t sequence, std::span<const std::byte> state);
+
+  uint32_t n_ctx() const { return n_ctx_; }
+  uint32_t n_used() const;  ///< cells in use; those of shared blocks count once
+  uint64_t cache_bytes() const { return kv_->n_blocks() * kv_->block_bytes(); }
+  const model::LoadedModel& model() const { return model_; }
+
+ private:
+  explicit Context(const model::LoadedModel& model) : model_(model), decoder_(model) {}
+  Status check_sequence(int32_t sequence) const;
+  Status check_room(size_t n_tokens) const;
+  Status run(const PlacedBatch& batch, const DecodeOptions& options);
+
+  const model::LoadedModel& model_;
+  model::Decoder decoder_;
+  uint32_t n_ctx_ = 0, n_vocab_ = 0;
+  std::unique_ptr<compute::Stream> stream_;
+  std::unique_ptr<compute::KvStore> kv_;
+  std::unique_ptr<BlockPool> pool_;
+  model::Workspace workspace_;
+  std::vector<Sequence> sequences_;
+  std::vector<float> logits_;
+  size_t n_logits_ = 0;
+};
+
+}  // namespace quern::context

@@ -1,0 +1,105 @@
+#include <quern/model.h>
+
+#include "lib/engine/api/impl.h"
+#include "lib/engine/meta_text.h"
+#include "lib/quant/format.h"
+
+namespace quern {
+namespace {
+
+Result<std::string> optional_text(const io::MetaTable& meta, std::string_view key) {
+  QUERN_TRY(const std::string* text, meta.get_string(key));
+  return text ? *text : std::string();
+}
+
+Result<ModelInfo> describe(const model::LoadedModel& loaded) {
+  ModelInfo info;
+  info.path = loaded.file.path;
+  QUERN_TRY(info.name, optional_text(loaded.file.meta, "general.name"));
+  info.architecture = loaded.architecture;
+  info.file_type = loaded.file_type;
+  info.n_parameters = loaded.n_parameters;
+  info.size_bytes = loaded.tensor_bytes;
+  info.n_vocab = static_cast<uint32_t>(loaded.tokenizer->n_tokens());
+  if (loaded.hparams) {
+    const model::Hparams& hparams = *loaded.hparams;
+    info.n_embd = hparams.n_embd;
+    info.n_layer = hparams.n_layer;
+    info.n_ctx_train = hparams.n_ctx_train;
+    // Where layers differ, those of the first.
+    if (!hparams.layers.empty()) {
+      info.n_head = hparams.layers[0].n_head;
+      info.n_head_kv = hparams.layers[0].n_head_kv;
+      info.n_ff = hparams.layers[0].n_ff;
+    }
+  }
+  return info;
+}
+
+}  // namespace
+
+Result<Model> Model::open(const std::string& path, const ModelOptions& options) {
+  return engine::guarded([&]() -> Result<Model> {
+    auto impl = std::make_shared<Impl>();
+    if (options.runtime) {
+      impl->runtime = *options.runtime;
+    } else {
+      QUERN_TRY(impl->runtime, Runtime::create());
+    }
+    const engine::RuntimeState& state = *impl->runtime.impl().state;
+    model::OpenOptions open;
+    open.use_mmap = options.use_mmap;
+    open.vocab_only = options.vocab_only;
+    open.log = state.log;
+    open.hooks.progress = options.progress;
+    open.hooks.cancel = options.cancel;
+    QUERN_TRY(auto loaded, model::open(path, *state.backend, open));
+    // Whoever holds the loaded model holds the runtime whose backend its weights belong to.
+    impl->loaded = std::shared_ptr<const model::LoadedModel>(
+        loaded.release(), [runtime = impl->runtime](const model::LoadedModel* owned) { delete owned; });
+    auto tokenizer = std::make_shared<Tokenizer::Impl>();
+    tokenizer->loaded = impl->loaded;
+    impl->tokenizer = Tokenizer(std::move(tokenizer));
+    QUERN_TRY(impl->info, describe(*impl->loaded));
+    QUERN_TRY(impl->chat_template, optional_text(impl->loaded->file.meta, "tokenizer.chat_template"));
+    Model model;
+    model.impl_ = std::move(impl);
+    return model;
+  });
+}
+
+const ModelInfo& Model::info() const { return impl_->info; }
+
+const Tokenizer& Model::tokenizer() const { return impl_->tokenizer; }
+
+const std::string& Model::chat_template() const { return impl_->chat_template; }
+
+std::vector<std::pair<std::string, std::string>> Model::metadata() const {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const auto& entry : impl_->loaded->file.meta.entries()) out.emplace_back(entry.key, engine::meta_text(entry.value));
+  return out;
+}
+
+std::optional<std::string> Model::metadata(std::string_view key) const {
+  const io::MetaValue* value = impl_->loaded->file.meta.find(key);
+  if (!value) return std::nullopt;
+  return engine::meta_text(*value);
+}
+
+std::vector<TensorInfo> Model::tensors() const {
+  std::vector<TensorInfo> out;
+  for (const auto& entry : impl_->loaded->file.tensors.entries()) {
+    TensorInfo info;
+    info.name = entry.name;
+    info.type = quant::type_name(entry.type_id);
+    const auto& shape = entry.view.shape;
+    info.shape.assign(shape.ne.begin(), shape.ne.begin() + shape.rank);
+    info.size_bytes = entry.view.size_bytes();
+    out.push_back(std::move(info));
+  }
+  return out;
+}
+
+const Runtime& Model::runtime() const { return impl_->runtime; }
+
+}  // namespace quern

@@ -1,0 +1,215 @@
+#include "lib/model/hparams.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "lib/arch/spec.h"
+
+using namespace quern;
+using quern::io::MetaTable;
+using quern::io::MetaValue;
+using quern::model::Hparams;
+using quern::model::read_hparams;
+
+namespace {
+
+/// The keys of a small model, with some replaced or (an empty string) left out.
+struct Keys {
+  std::vector<std::pair<std::string, MetaValue>> entries = {
+      {"context_length", uint64_t{512}},
+      {"embedding_length", uint64_t{64}},
+      {"block_count", uint64_t{2}},
+      {"feed_forward_length", uint64_t{172}},
+      {"attention.head_count", uint64_t{8}},
+      {"attention.head_count_kv", uint64_t{4}},
+      {"attention.layer_norm_rms_epsilon", 1e-5},
+  };
+  Keys& set(const std::string& key, MetaValue value) {
+    drop(key);
+    entries.emplace_back(key, std::move(value));
+    return *this;
+  }
+  Keys& drop(const std::string& key) {
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if (entries[i].first == key) entries.erase(entries.begin() + static_cast<ptrdiff_t>(i--));
+    }
+    return *this;
+  }
+  Result<Hparams> read() const {
+    MetaTable meta("m.gguf");
+    for (const auto& [key, value] : entries) REQUIRE(meta.add({"llama." + key, value, 0}).has_value());
+    return read_hparams(meta, *arch::find_arch("llama"));
+  }
+};
+
+Error error_of(const Keys& keys) {
+  const auto result = keys.read();
+  REQUIRE(!result.has_value());
+  return result.error();
+}
+
+}  // namespace
+
+TEST_CASE("hyper-parameters and their defaults") {
+  const auto hp = Keys().read();
+  REQUIRE(hp.has_value());
+  CHECK(hp->n_ctx_train == 512);
+  CHECK(hp->n_embd == 64);
+  CHECK(hp->n_layer == 2);
+  CHECK(hp->k_dim == 8);
+  CHECK(hp->v_dim == 8);
+  CHECK(hp->n_rot == 8);
+  CHECK(hp->vocab_size == 0);
+  CHECK(hp->rms_eps == 1e-5f);
+  CHECK(hp->rope.base == 10000);
+  CHECK(hp->rope.scaling == model::RopeScaling::none);
+  CHECK(hp->rope.attn_factor == 1);
+  CHECK(hp->rope.original_context == 512);
+  REQUIRE(hp->layers.size() == 2);
+  CHECK(hp->layers[1].n_head == 8);
+  CHECK(hp->layers[1].n_head_kv == 4);
+  CHECK(hp->layers[1].n_ff == 172);
+  CHECK(hp->dim(arch::Dim::q, 0) == 64);
+  CHECK(hp->dim(arch::Dim::k, 0) == 32);
+  CHECK(Keys().drop("attention.head_count_kv").read()->layers[0].n_head_kv == 8);
+}
+
+TEST_CASE("every integer at its limits and beyond") {
+  struct Limit {
+    const char* key;
+    uint64_t min, max;
+    bool max_fits_alone;  // or another check refuses the largest value in this model
+  };
+  const Limit limits[] = {
+      {"context_length", 1, 2147483647, true},
+      {"embedding_length", 1, 1 << 20, true},
+      {"block_count", 1, 1024, true},
+      {"vocab_size", 1, 1 << 22, true},
+      {"attention.head_count", 1, 1 << 14, false},
+      {"attention.head_count_kv", 1, 1 << 14, false},
+      {"attention.key_length", 1, 1 << 14, true},
+      {"attention.value_length", 1, 1 << 14, true},
+      {"feed_forward_length", 1, 1 << 24, true},
+      {"rope.dimension_count", 2, 1 << 14, false},
+      {"rope.scaling.original_context_length", 1, 2147483647, true},
+  };
+  for (const Limit& limit : limits) {
+    CAPTURE(limit.key);
+    for (const uint64_t outside : {limit.min - 1, limit.max + 1, uint64_t{1} << 32, UINT64_MAX}) {
+      const Error error = error_of(Keys().set(limit.key, outside));
+      CHECK(error.code == Errc::format);
+      CHECK(error.message == cat("m.gguf: key 'llama.", limit.key, "': expected an integer from ", limit.min, " to ", limit.max,
+                                 ", found ", static_cast<double>(outside)));
+    }
+    const auto range = [&](uint64_t value) {
+      const auto hp = Keys().set("rope.dimension_count", uint64_t{2}).set(limit.key, value).read();
+      return hp.has_value() || hp.error().message.find("expected an integer from") == std::string::npos;
+    };
+    CHECK(range(limit.min));
+    CHECK(range(limit.max));
+    if (limit.max_fits_alone && std::string(limit.key) != "embedding_length") {
+      Keys keys;
+      keys.set("rope.dimension_count", uint64_t{2}).set("attention.key_length", uint64_t{8}).set(limit.key, limit.max);
+      CHECK(keys.read().has_value());
+    }
+    CHECK(error_of(Keys().set(limit.key, int64_t{-1})).code == Errc::format);
+    CHECK(error_of(Keys().set(limit.key, std::string("8"))).code == Errc::format);
+    CHECK(error_of(Keys().set(limit.key, 8.0)).code == Errc::format);
+  }
+}
+
+TEST_CASE("every number at its limits and beyond") {
+  struct Limit {
+    const char* key;
+    double min, max;
+  };
+  const Limit limits[] = {
+      {"attention.layer_norm_rms_epsilon", 1e-30, 1}, {"rope.freq_base", 1e-3, 1e30},
+      {"rope.scaling.factor", 0, 1e6},                {"rope.scale_linear", 0, 1e6},
+      {"rope.scaling.attn_factor", 1e-3, 1e3},        {"rope.scaling.yarn_ext_factor", 0, 1},
+      {"rope.scaling.yarn_attn_factor", 1e-3, 1e3},   {"rope.scaling.yarn_beta_fast", 1e-3, 1e6},
+      {"rope.scaling.yarn_beta_slow", 1e-3, 1e6},
+  };
+  constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+  for (const Limit& limit : limits) {
+    CAPTURE(limit.key);
+    CHECK(Keys().set(limit.key, limit.min).read().has_value());
+    CHECK(Keys().set(limit.key, limit.max).read().has_value());
+    for (const double bad : {kInf, -kInf, kNan, -1.0, std::nextafter(limit.min, -kInf), std::nextafter(limit.max, kInf)}) {
+      CAPTURE(bad);
+      const Error error = error_of(Keys().set(limit.key, bad));
+      CHECK(error.code == Errc::format);
+      CHECK(error.message.find(cat("m.gguf: key 'llama.", limit.key, "': expected a number from ")) == 0);
+    }
+    CHECK(error_of(Keys().set(limit.key, uint64_t{1})).code == Errc::format);
+  }
+  CHECK(error_of(Keys().set("rope.scaling.factor", 1e-4)).message ==
+        "m.gguf: key 'llama.rope.scaling.factor': expected 0 or a number from 0.001 to 1e+06, found 1e-04");
+}
+
+TEST_CASE("required keys") {
+  for (const char* key : {"context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count",
+                          "attention.layer_norm_rms_epsilon"}) {
+    CHECK(error_of(Keys().drop(key)).message == cat("m.gguf: key 'llama.", key, "': missing"));
+  }
+}
+
+TEST_CASE("constraints between keys") {
+  CHECK(error_of(Keys().set("attention.head_count_kv", uint64_t{3})).message ==
+        "m.gguf: key 'llama.attention.head_count_kv': expected a divisor of attention.head_count = 8, found 3 in layer 0");
+  CHECK(error_of(Keys().set("rope.dimension_count", uint64_t{7})).message ==
+        "m.gguf: key 'llama.rope.dimension_count': expected an even number up to the length of a head, 8, found 7");
+  CHECK(error_of(Keys().set("rope.dimension_count", uint64_t{10})).code == Errc::format);
+  CHECK(Keys().set("rope.dimension_count", uint64_t{6}).read()->n_rot == 6);
+  CHECK(error_of(Keys().set("embedding_length", uint64_t{65})).message ==
+        "m.gguf: key 'llama.attention.key_length': missing, and embedding_length = 65 is no multiple of attention.head_count = 8");
+  const Error moe = error_of(Keys().set("expert_count", uint64_t{8}));
+  CHECK(moe.code == Errc::unsupported);
+  CHECK(moe.message == "m.gguf: key 'llama.expert_count': mixtures of experts are not supported, found 8 experts");
+  CHECK(Keys().set("expert_count", uint64_t{0}).read().has_value());
+}
+
+TEST_CASE("arrays with one element per layer") {
+  using Ints = std::vector<uint64_t>;
+  const auto hp = Keys().set("attention.head_count_kv", Ints{4, 2}).set("feed_forward_length", Ints{100, 200}).read();
+  REQUIRE(hp.has_value());
+  CHECK(hp->layers[0].n_head_kv == 4);
+  CHECK(hp->layers[1].n_head_kv == 2);
+  CHECK(hp->max_dim(arch::Dim::ff) == 200);
+  CHECK(error_of(Keys().set("attention.head_count_kv", Ints{4})).message ==
+        "m.gguf: key 'llama.attention.head_count_kv': expected one element for each of 2 layers, found 1");
+  CHECK(error_of(Keys().set("attention.head_count_kv", Ints{4, 2, 2})).code == Errc::format);
+  CHECK(error_of(Keys().set("attention.head_count_kv", Ints{})).code == Errc::format);
+  CHECK(error_of(Keys().set("attention.head_count_kv", Ints{4, 0})).message ==
+        "m.gguf: key 'llama.attention.head_count_kv': element 1: expected an integer from 1 to 16384, found 0");
+  CHECK(error_of(Keys().set("attention.head_count_kv", std::vector<int64_t>{4, -1})).code == Errc::format);
+  CHECK(error_of(Keys().set("attention.head_count_kv", std::vector<std::string>{"4", "2"})).code == Errc::format);
+  CHECK(error_of(Keys().set("block_count", Ints{1, 2})).code == Errc::format);
+}
+
+TEST_CASE("rope scaling") {
+  using model::RopeScaling;
+  const auto rope = [](const char* type, double factor) {
+    Keys keys;
+    if (type) keys.set("rope.scaling.type", std::string(type));
+    if (factor >= 0) keys.set("rope.scaling.factor", factor);
+    return keys.read()->rope;
+  };
+  CHECK(rope("linear", 4).scaling == RopeScaling::linear);
+  CHECK(rope("linear", 4).factor == 4);
+  CHECK(rope(nullptr, 4).scaling == RopeScaling::linear);
+  CHECK(rope("none", 4).scaling == RopeScaling::none);
+  CHECK(rope("none", 4).factor == 1);
+  CHECK(rope("linear", -1).scaling == RopeScaling::none);
+  CHECK(rope("yarn", 0).scaling == RopeScaling::none);
+  CHECK(rope("yarn", 4).scaling == RopeScaling::yarn);
+  CHECK(Keys().set("rope.scale_linear", 2.0).read()->rope.factor == 2);
+  CHECK(Keys().set("rope.scale_linear", 2.0).set("rope.scaling.factor", 8.0).read()->rope.factor == 8);
+  CHECK(error_of(Keys().set("rope.scaling.type", std::string("su\n"))).message ==
+        "m.gguf: key 'llama.rope.scaling.type': expected none, linear, yarn or longrope, found 'su\\n'");
+  CHECK(error_of(Keys().set("rope.scaling.type", std::string("longrope"))).code == Errc::unsupported);
+}
