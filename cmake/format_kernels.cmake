@@ -2,6 +2,18 @@
 function(quern_add_format_kernels target)
   file(STRINGS ${PROJECT_SOURCE_DIR}/lib/quant/formats.def lines REGEX "^QUERN_FORMAT")
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/lib/quant/formats.def)
+  set(options -O2)  # the kernels unroll by hand
+  if(QUERN_SANITIZE MATCHES "address")
+    # Instrumented in full, one of these files takes g++ minutes: calls instead of inlined checks, heap and global memory
+    # alone, and no checks of undefined behaviour, which lib/reference and the tests' scalar code get.
+    set(options -O1 -fno-sanitize=undefined)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+      list(APPEND options --param=asan-stack=0 --param=asan-instrumentation-with-call-threshold=0
+           -fno-sanitize-address-use-after-scope)
+    endif()
+  elseif(QUERN_SANITIZE)
+    set(options -O1)
+  endif()
   foreach(line IN LISTS lines)
     string(REGEX MATCH "^QUERN_FORMAT\\(([a-z0-9_]+), ([A-Za-z0-9_]+)\\)" _ "${line}")
     set(stem ${CMAKE_MATCH_1})
@@ -13,6 +25,6 @@ function(quern_add_format_kernels target)
 #include \"lib/cpu/matmul/format_kernels.h\"
 ")
     target_sources(${target} PRIVATE ${file})
-    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS -O2)  # the kernels unroll by hand
+    set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${options}")
   endforeach()
 endfunction()

@@ -8,10 +8,11 @@
 namespace {
 
 quern::Status stream(const char* path, const char* prompt) {
-  const auto model = quern::Model::open(path, {.progress = [](const quern::Progress& progress) {
-                                          std::fprintf(stderr, "\r%s %3.0f%%", "loading", 100.0 * progress.done / progress.total);
-                                          return true;  // false would cancel
-                                        }});
+  const auto model =
+      quern::Model::open(path, {.progress = [](const quern::Progress& progress) {
+                           std::fprintf(stderr, "\r%s %3.0f%%", "loading", 100.0 * progress.done / progress.total);
+                           return true;  // false would cancel
+                         }});
   if (!model) return model.error();
   std::fprintf(stderr, "\n");
 
@@ -32,7 +33,8 @@ quern::Status stream(const char* path, const char* prompt) {
   if (!generation) return generation.error();
 
   const auto& timings = generation->timings;
-  std::fprintf(stderr, "\n%u tokens, %.1f per second\n", timings.n_generated, timings.n_generated / timings.generate_seconds);
+  std::fprintf(stderr, "\n%u tokens, %.1f per second\n", timings.n_generated,
+               timings.n_generated / timings.generate_seconds);
   return {};
 }
 

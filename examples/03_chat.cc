@@ -1,4 +1,5 @@
-// A conversation on the terminal. The session renders the model's chat template and computes only what is new in each turn.
+// A conversation on the terminal. The session renders the model's chat template and computes only what is new in each
+// turn.
 //
 //   03_chat examples/models/quern-demo-q8_0.gguf
 #include <quern/quern.h>

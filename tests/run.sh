@@ -4,7 +4,8 @@
 #   sh tests/run.sh [ctest arguments]        e.g. sh tests/run.sh -R tokenizer
 #
 # Three builds: the release, with all tests; one with AddressSanitizer and UndefinedBehaviorSanitizer, with the tests of the
-# rooms and the fuzz corpora (named asan.*); one with ThreadSanitizer, with the rooms that use threads (named tsan.*).
+# rooms and the fuzz corpora (named asan.*); one with ThreadSanitizer, with the rooms that use threads (named tsan.*). These
+# two have kernels for this machine's instruction set alone.
 # QUERN_TEST_SANITIZERS="address thread" (the default) says which of the latter two; "" skips them.
 # CI=1 treats warnings as errors. The last lines and the exit status are ctest's. Safe to repeat.
 set -eu
@@ -32,7 +33,7 @@ sanitized() {
   shift 2
   sh cmake/build.sh "build/$name" --keep-going --target=quern_tests -DCMAKE_BUILD_TYPE=Debug \
     -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" -DCMAKE_C_FLAGS_DEBUG="-O1 -g1" "-DQUERN_SANITIZE=$kinds" -DQUERN_BUILD_TESTS=ON \
-    -DQUERN_BUILD_CLI=OFF -DQUERN_BUILD_EXAMPLES=OFF -DQUERN_NATIVE=ON -DQUERN_WERROR=$werror "$@" || status=1
+    -DQUERN_NATIVE=ON -DQUERN_BUILD_CLI=OFF -DQUERN_BUILD_EXAMPLES=OFF -DQUERN_NATIVE=ON -DQUERN_WERROR=$werror "$@" || status=1
 }
 for sanitizer in $sanitizers; do
   case $sanitizer in

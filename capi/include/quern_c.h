@@ -1,16 +1,15 @@
 /* Quern's C interface: runs large language models (GGUF) on CPUs. C99.
  *
  * A program linked with this header's functions keeps running with every later library of the same ABI version; ABI.md
- * beside this folder holds the rules and the history. The order here: version, status, cancel, runtime, model, tokenizer,
- * chat template, context, sampler, generation, chat, evaluation.
+ * beside this folder holds the rules and the history. The order here: version, status, cancel, runtime, model,
+ * tokenizer, chat template, context, sampler, generation, chat, evaluation.
  *
  * Handles. Made by ..._create or ..._open, which set *out to NULL on failure; given back with ..._close, which accepts
  *   NULL. A handle keeps what it stands on: a model may be closed while its contexts are in use.
- * Errors. A quern_status is QUERN_OK or says why not; quern_last_error_message() has the text. Nothing ends the process,
- *   prints, or throws.
- * Options. A struct that begins with `struct_size`: start from its ..._INIT macro. NULL stands for all defaults.
- * Text. UTF-8 with its size in bytes, or QUERN_NUL_TERMINATED as the size.
- * Buffers. The caller's: (buffer, capacity, *needed). *needed is always set; if it exceeds the capacity the result is
+ * Errors. A quern_status is QUERN_OK or says why not; quern_last_error_message() has the text. Nothing ends the
+ * process, prints, or throws. Options. A struct that begins with `struct_size`: start from its ..._INIT macro. NULL
+ * stands for all defaults. Text. UTF-8 with its size in bytes, or QUERN_NUL_TERMINATED as the size. Buffers. The
+ * caller's: (buffer, capacity, *needed). *needed is always set; if it exceeds the capacity the result is
  *   QUERN_ERROR_BUFFER_TOO_SMALL and nothing is written, so (NULL, 0) asks for the size. Texts get a terminating zero,
  *   which counts in the capacity and in *needed.
  * Callbacks. Take the `user` pointer given beside them. Those that return int stop the operation by returning nonzero.
@@ -76,8 +75,8 @@ QUERN_API const char* quern_last_error_message(void);
 
 /* ---- progress, cancel ------------------------------------------------------------------------------------------- */
 
-/* How far a long operation is. `stage` ("load", "prefill", "evaluate") is valid during the call; `total` may be 0 while it
- * is not known; bytes for "load", tokens otherwise. Called on the thread of the operation. Nonzero cancels it. */
+/* How far a long operation is. `stage` ("load", "prefill", "evaluate") is valid during the call; `total` may be 0 while
+ * it is not known; bytes for "load", tokens otherwise. Called on the thread of the operation. Nonzero cancels it. */
 typedef int (*quern_progress_fn)(void* user, const char* stage, uint64_t done, uint64_t total);
 
 /* A flag that stops the operations it was given to. Stays raised until reset. */
@@ -105,7 +104,8 @@ typedef struct quern_runtime_options {
   quern_log_fn log;    /* NULL: no messages */
   void* log_user;
 } quern_runtime_options;
-#define QUERN_RUNTIME_OPTIONS_INIT {sizeof(quern_runtime_options), 0, NULL, NULL, NULL}
+#define QUERN_RUNTIME_OPTIONS_INIT \
+  { sizeof(quern_runtime_options), 0, NULL, NULL, NULL }
 
 typedef struct quern_runtime quern_runtime;
 QUERN_API quern_status quern_runtime_create(const quern_runtime_options* options, quern_runtime** out);
@@ -125,7 +125,8 @@ typedef struct quern_model_options {
   void* progress_user;
   const quern_cancel_token* cancel;
 } quern_model_options;
-#define QUERN_MODEL_OPTIONS_INIT {sizeof(quern_model_options), NULL, 0, 0, NULL, NULL, NULL}
+#define QUERN_MODEL_OPTIONS_INIT \
+  { sizeof(quern_model_options), NULL, 0, 0, NULL, NULL, NULL }
 
 typedef struct quern_model quern_model;
 /* Opens a GGUF file; the other parts of a split one are found by name. */
@@ -144,7 +145,8 @@ typedef struct quern_model_info {
   uint32_t n_vocab, n_embd, n_layer, n_head, n_head_kv, n_ff;
   uint32_t n_ctx_train; /* context length of the training */
 } quern_model_info;
-#define QUERN_MODEL_INFO_INIT {sizeof(quern_model_info), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+#define QUERN_MODEL_INFO_INIT \
+  { sizeof(quern_model_info), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 QUERN_API quern_status quern_model_get_info(const quern_model* model, quern_model_info* out);
 
 /* The file's chat template (Jinja); empty if it has none. Lives as long as the handle, as do the texts below. */
@@ -163,7 +165,8 @@ typedef struct quern_tensor_info {
   uint64_t shape[4]; /* fastest dimension first */
   uint64_t size_bytes;
 } quern_tensor_info;
-#define QUERN_TENSOR_INFO_INIT {sizeof(quern_tensor_info), NULL, NULL, 0, {0, 0, 0, 0}, 0}
+#define QUERN_TENSOR_INFO_INIT \
+  { sizeof(quern_tensor_info), NULL, NULL, 0, {0, 0, 0, 0}, 0 }
 QUERN_API size_t quern_model_n_tensors(const quern_model* model);
 QUERN_API quern_status quern_model_get_tensor(const quern_model* model, size_t index, quern_tensor_info* out);
 
@@ -172,8 +175,10 @@ QUERN_API quern_status quern_model_get_tensor(const quern_model* model, size_t i
 /* Index into the model's vocabulary; -1 stands for "none". */
 typedef int32_t quern_token;
 
-#define QUERN_TOKENIZE_ADD_SPECIAL 1u   /* add BOS/EOS where the model asks for them */
-#define QUERN_TOKENIZE_PARSE_SPECIAL 2u /* read control tokens written out in the text: not for text that users typed */
+#define QUERN_TOKENIZE_ADD_SPECIAL 1u /* add BOS/EOS where the model asks for them */
+#define QUERN_TOKENIZE_PARSE_SPECIAL                                               \
+  2u /* read control tokens written out in the text: not for text that users typed \
+      */
 
 /* Any bytes are accepted. Unknown flags are refused. */
 QUERN_API quern_status quern_tokenize(const quern_model* model, const char* text, size_t size, uint32_t flags,
@@ -198,7 +203,8 @@ QUERN_API quern_token quern_token_find(const quern_model* model, const char* tex
 typedef struct quern_text_stream quern_text_stream;
 QUERN_API quern_status quern_text_stream_create(const quern_model* model, quern_text_stream** out);
 /* The characters that this token completes, possibly none. *text is valid until the next call on the stream. */
-QUERN_API quern_status quern_text_stream_push(quern_text_stream* stream, quern_token token, const char** text, size_t* size);
+QUERN_API quern_status quern_text_stream_push(quern_text_stream* stream, quern_token token, const char** text,
+                                              size_t* size);
 /* What remains at the end; an unfinished character becomes U+FFFD. */
 QUERN_API quern_status quern_text_stream_finish(quern_text_stream* stream, const char** text, size_t* size);
 QUERN_API void quern_text_stream_close(quern_text_stream* stream);
@@ -216,7 +222,8 @@ typedef struct quern_template_options {
   int32_t no_generation_prompt; /* nonzero: do not end with the opening of an assistant turn */
   const char* extra_json;       /* NULL, or a JSON object of further template variables */
 } quern_template_options;
-#define QUERN_TEMPLATE_OPTIONS_INIT {sizeof(quern_template_options), 0, NULL}
+#define QUERN_TEMPLATE_OPTIONS_INIT \
+  { sizeof(quern_template_options), 0, NULL }
 
 typedef struct quern_chat_template quern_chat_template;
 /* The model's template, or ChatML where it has none. */
@@ -249,7 +256,8 @@ typedef struct quern_context_options {
   int32_t type_k;     /* QUERN_CACHE_... */
   int32_t type_v;
 } quern_context_options;
-#define QUERN_CONTEXT_OPTIONS_INIT {sizeof(quern_context_options), 0, 0, 0, QUERN_CACHE_F16, QUERN_CACHE_F16}
+#define QUERN_CONTEXT_OPTIONS_INIT \
+  { sizeof(quern_context_options), 0, 0, 0, QUERN_CACHE_F16, QUERN_CACHE_F16 }
 
 /* One token of a batch. */
 typedef struct quern_batch_token {
@@ -265,7 +273,8 @@ typedef struct quern_decode_options {
   void* progress_user;
   const quern_cancel_token* cancel; /* looked at once per layer at least */
 } quern_decode_options;
-#define QUERN_DECODE_OPTIONS_INIT {sizeof(quern_decode_options), NULL, NULL, NULL}
+#define QUERN_DECODE_OPTIONS_INIT \
+  { sizeof(quern_decode_options), NULL, NULL, NULL }
 
 /* A row's logits depend on its sequence alone, bit for bit: not on its batch, the threads, or the other sequences. */
 typedef struct quern_context quern_context;
@@ -289,10 +298,11 @@ QUERN_API const float* quern_context_last_logits(const quern_context* context);
 QUERN_API uint32_t quern_context_sequence_length(const quern_context* context, int32_t sequence);
 QUERN_API int32_t quern_context_next_position(const quern_context* context, int32_t sequence);
 /* The tokens of a sequence, in the order of their positions. */
-QUERN_API quern_status quern_context_sequence_tokens(const quern_context* context, int32_t sequence, quern_token* buffer,
-                                                     size_t capacity, size_t* needed);
+QUERN_API quern_status quern_context_sequence_tokens(const quern_context* context, int32_t sequence,
+                                                     quern_token* buffer, size_t capacity, size_t* needed);
 /* Forgets the tokens of a sequence at positions [from, to); to < 0 means the end. Later positions stay as they are. */
-QUERN_API quern_status quern_context_sequence_remove(quern_context* context, int32_t sequence, int32_t from, int32_t to);
+QUERN_API quern_status quern_context_sequence_remove(quern_context* context, int32_t sequence, int32_t from,
+                                                     int32_t to);
 /* Forgets every sequence but this one. */
 QUERN_API quern_status quern_context_sequence_keep(quern_context* context, int32_t sequence);
 /* Makes `to` a copy of `from`, sharing memory until they diverge. */
@@ -317,44 +327,46 @@ typedef struct quern_logit_bias {
 
 #define QUERN_RANDOM_SEED 0xFFFFFFFFu
 
-/* Start from QUERN_SAMPLER_OPTIONS_INIT (or, from a language without macros, quern_sampler_options_init): the defaults of
- * the fields are not all zero. "off" tells the value that switches a step off. */
+/* Start from QUERN_SAMPLER_OPTIONS_INIT (or, from a language without macros, quern_sampler_options_init): the defaults
+ * of the fields are not all zero. "off" tells the value that switches a step off. */
 typedef struct quern_sampler_options {
   size_t struct_size;
-  uint32_t seed;           /* QUERN_RANDOM_SEED: a random one, which quern_sampler_seed() tells */
-  float temperature;       /* 0.8; <= 0: greedy */
-  float dynatemp_range;    /* off 0 */
-  float dynatemp_exponent; /* 1 */
-  int32_t top_k;           /* 40; off <= 0 */
-  float top_p;             /* 0.95; off 1 */
-  float min_p;             /* 0.05; off 0 */
-  float typical_p;         /* off 1 */
-  float top_n_sigma;       /* -1; off <= 0 */
-  uint32_t min_keep;       /* tokens that top_p, min_p, typical_p and XTC leave at least */
-  float xtc_probability;   /* off 0 */
-  float xtc_threshold;     /* 0.1; off > 0.5 */
-  int32_t penalty_last_n;  /* 64; 0 off, -1 all */
-  float repeat_penalty;    /* off 1 */
-  float frequency_penalty; /* off 0 */
-  float presence_penalty;  /* off 0 */
-  float dry_multiplier;    /* off 0 */
-  float dry_base;          /* 1.75 */
-  int32_t dry_allowed_length;              /* 2 */
-  int32_t dry_penalty_last_n;              /* 64; 0 off, -1 all */
+  uint32_t seed;                            /* QUERN_RANDOM_SEED: a random one, which quern_sampler_seed() tells */
+  float temperature;                        /* 0.8; <= 0: greedy */
+  float dynatemp_range;                     /* off 0 */
+  float dynatemp_exponent;                  /* 1 */
+  int32_t top_k;                            /* 40; off <= 0 */
+  float top_p;                              /* 0.95; off 1 */
+  float min_p;                              /* 0.05; off 0 */
+  float typical_p;                          /* off 1 */
+  float top_n_sigma;                        /* -1; off <= 0 */
+  uint32_t min_keep;                        /* tokens that top_p, min_p, typical_p and XTC leave at least */
+  float xtc_probability;                    /* off 0 */
+  float xtc_threshold;                      /* 0.1; off > 0.5 */
+  int32_t penalty_last_n;                   /* 64; 0 off, -1 all */
+  float repeat_penalty;                     /* off 1 */
+  float frequency_penalty;                  /* off 0 */
+  float presence_penalty;                   /* off 0 */
+  float dry_multiplier;                     /* off 0 */
+  float dry_base;                           /* 1.75 */
+  int32_t dry_allowed_length;               /* 2 */
+  int32_t dry_penalty_last_n;               /* 64; 0 off, -1 all */
   const char* const* dry_sequence_breakers; /* NULL: newline, colon, double quote, asterisk */
   size_t n_dry_sequence_breakers;
-  int32_t mirostat; /* 1 or 2: replaces every step but bias, penalties and temperature. off 0 */
+  int32_t mirostat;   /* 1 or 2: replaces every step but bias, penalties and temperature. off 0 */
   float mirostat_tau; /* 5 */
   float mirostat_eta; /* 0.1 */
   int32_t ignore_eos; /* nonzero: forbids the tokens that end a generation */
   const quern_logit_bias* logit_bias;
   size_t n_logit_bias;
-  const char* order; /* NULL: "edskypmxt": e penalties, d dry, s top_n_sigma, k top_k, y typical_p, p top_p, m min_p, x xtc,
-                        t temperature. A step not named does not run. */
+  const char* order; /* NULL: "edskypmxt": e penalties, d dry, s top_n_sigma, k top_k, y typical_p, p top_p, m min_p, x
+                        xtc, t temperature. A step not named does not run. */
 } quern_sampler_options;
-#define QUERN_SAMPLER_OPTIONS_INIT                                                                                  \
-  {sizeof(quern_sampler_options), QUERN_RANDOM_SEED, 0.8f, 0.0f, 1.0f, 40, 0.95f, 0.05f, 1.0f, -1.0f, 0, 0.0f, 0.1f, \
-   64, 1.0f, 0.0f, 0.0f, 0.0f, 1.75f, 2, 64, NULL, 0, 0, 5.0f, 0.1f, 0, NULL, 0, NULL}
+#define QUERN_SAMPLER_OPTIONS_INIT                                                                                    \
+  {                                                                                                                   \
+    sizeof(quern_sampler_options), QUERN_RANDOM_SEED, 0.8f, 0.0f, 1.0f, 40, 0.95f, 0.05f, 1.0f, -1.0f, 0, 0.0f, 0.1f, \
+        64, 1.0f, 0.0f, 0.0f, 0.0f, 1.75f, 2, 64, NULL, 0, 0, 5.0f, 0.1f, 0, NULL, 0, NULL                            \
+  }
 
 /* Fills the first `struct_size` bytes with the defaults, struct_size included. */
 QUERN_API quern_status quern_sampler_options_init(quern_sampler_options* options, size_t struct_size);
@@ -383,9 +395,9 @@ QUERN_API quern_status quern_sampler_candidates(const quern_sampler* sampler, qu
 
 /* ---- generation ------------------------------------------------------------------------------------------------- */
 
-/* One step of a generation. `text` (not zero-terminated, valid during the call) is what became certain with this token: it
- * never ends inside a character, and waits where a stop text may have begun. What was waiting at the end comes with token
- * -1. Nonzero ends the generation with what there is. */
+/* One step of a generation. `text` (not zero-terminated, valid during the call) is what became certain with this token:
+ * it never ends inside a character, and waits where a stop text may have begun. What was waiting at the end comes with
+ * token -1. Nonzero ends the generation with what there is. */
 typedef int (*quern_token_fn)(void* user, quern_token token, const char* text, size_t size);
 
 typedef struct quern_generate_options {
@@ -400,7 +412,8 @@ typedef struct quern_generate_options {
   void* progress_user;
   const quern_cancel_token* cancel; /* ends the generation with what there is; not an error */
 } quern_generate_options;
-#define QUERN_GENERATE_OPTIONS_INIT {sizeof(quern_generate_options), 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL}
+#define QUERN_GENERATE_OPTIONS_INIT \
+  { sizeof(quern_generate_options), 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL }
 
 #define QUERN_STOP_LENGTH 0
 #define QUERN_STOP_END_OF_GENERATION 1
@@ -416,11 +429,13 @@ typedef struct quern_timings {
   uint32_t n_generated;
   double prompt_seconds, generate_seconds;
 } quern_timings;
-#define QUERN_TIMINGS_INIT {sizeof(quern_timings), 0, 0, 0, 0.0, 0.0}
+#define QUERN_TIMINGS_INIT \
+  { sizeof(quern_timings), 0, 0, 0, 0.0, 0.0 }
 
 /* The result of a generation. What it hands out lives as long as it. */
 typedef struct quern_generation quern_generation;
-/* Continues `prompt` on sequence 0. What the sequence holds in common with it is not computed again; the rest is forgotten. */
+/* Continues `prompt` on sequence 0. What the sequence holds in common with it is not computed again; the rest is
+ * forgotten. */
 QUERN_API quern_status quern_generate(quern_context* context, const quern_token* prompt, size_t n_tokens,
                                       const quern_generate_options* options, quern_generation** out);
 /* The text, zero-terminated; *size (where not NULL) receives its bytes without the zero. */
@@ -431,15 +446,16 @@ QUERN_API int32_t quern_generation_stop_reason(const quern_generation* generatio
 QUERN_API quern_status quern_generation_get_timings(const quern_generation* generation, quern_timings* out);
 QUERN_API void quern_generation_close(quern_generation* generation);
 
-/* ---- chat: a conversation ----------------------------------------------------------------------------------------- */
+/* ---- chat: a conversation -----------------------------------------------------------------------------------------
+ */
 
 /* Keeps the messages, renders the model's template, reuses the cache of a context of its own. */
 typedef struct quern_chat quern_chat;
 /* `system_prompt` may be NULL. */
 QUERN_API quern_status quern_chat_create(const quern_model* model, const quern_context_options* options,
                                          const char* system_prompt, size_t size, quern_chat** out);
-/* Adds the message and the answer to the conversation. A cancelled answer is kept as far as it came. If the conversation
- * no longer fits: QUERN_ERROR_CONTEXT_FULL, and the message is not added. */
+/* Adds the message and the answer to the conversation. A cancelled answer is kept as far as it came. If the
+ * conversation no longer fits: QUERN_ERROR_CONTEXT_FULL, and the message is not added. */
 QUERN_API quern_status quern_chat_send(quern_chat* chat, const char* message, size_t size,
                                        const quern_generate_options* options, quern_generation** out);
 QUERN_API size_t quern_chat_n_messages(const quern_chat* chat);
@@ -464,7 +480,8 @@ typedef struct quern_perplexity_options {
   void* progress_user;
   const quern_cancel_token* cancel;
 } quern_perplexity_options;
-#define QUERN_PERPLEXITY_OPTIONS_INIT {sizeof(quern_perplexity_options), 0, 0, 0, NULL, NULL, NULL}
+#define QUERN_PERPLEXITY_OPTIONS_INIT \
+  { sizeof(quern_perplexity_options), 0, 0, 0, NULL, NULL, NULL }
 
 /* Set struct_size before the call; fields beyond it are left out. */
 typedef struct quern_perplexity_result {
@@ -475,7 +492,8 @@ typedef struct quern_perplexity_result {
   uint64_t n_tokens; /* tokens scored */
   uint32_t n_windows;
 } quern_perplexity_result;
-#define QUERN_PERPLEXITY_RESULT_INIT {sizeof(quern_perplexity_result), 0.0, 0.0, 0.0, 0, 0}
+#define QUERN_PERPLEXITY_RESULT_INIT \
+  { sizeof(quern_perplexity_result), 0.0, 0.0, 0.0, 0, 0 }
 
 /* Windows of n_ctx tokens, each on its own, its first token replaced by BOS where the model adds one. */
 QUERN_API quern_status quern_perplexity(const quern_model* model, const quern_token* tokens, size_t n_tokens,

@@ -5,8 +5,8 @@ using namespace quern::capi;
 
 extern "C" {
 
-quern_status quern_chat_create(const quern_model* model, const quern_context_options* options, const char* system_prompt,
-                               size_t size, quern_chat** out) {
+quern_status quern_chat_create(const quern_model* model, const quern_context_options* options,
+                               const char* system_prompt, size_t size, quern_chat** out) {
   QUERN_C_NEED(out);
   *out = nullptr;
   QUERN_C_NEED(model);
@@ -51,7 +51,8 @@ quern_status quern_chat_get_message(const quern_chat* chat, size_t index, quern_
   return guard([&] {
     const auto messages = chat->session.messages();
     if (index >= messages.size()) {
-      return refuse(quern::Errc::argument, "message " + std::to_string(index) + " of " + std::to_string(messages.size()));
+      return refuse(quern::Errc::argument,
+                    "message " + std::to_string(index) + " of " + std::to_string(messages.size()));
     }
     *out = {messages[index].role.c_str(), messages[index].content.c_str(), messages[index].content.size()};
     return QUERN_OK;

@@ -8,7 +8,8 @@ namespace {
 quern_status read_messages(const quern_chat_message* messages, size_t n, std::vector<quern::ChatMessage>& out) {
   QUERN_C_CHECK(check_array(messages, n, "messages"));
   for (size_t i = 0; i < n; ++i) {
-    if (messages[i].role == nullptr) return refuse(quern::Errc::argument, "messages[" + std::to_string(i) + "].role is NULL");
+    if (messages[i].role == nullptr)
+      return refuse(quern::Errc::argument, "messages[" + std::to_string(i) + "].role is NULL");
     std::string_view content;
     QUERN_C_CHECK(read_text(messages[i].content, messages[i].content_size, "content of a message", content));
     out.push_back({messages[i].role, std::string(content)});

@@ -161,6 +161,8 @@ uint32_t quern_context_n_ctx(const quern_context* context) { return context ? co
 
 uint32_t quern_context_n_used(const quern_context* context) { return context ? context->context->n_used() : 0; }
 
-uint64_t quern_context_cache_bytes(const quern_context* context) { return context ? context->context->cache_bytes() : 0; }
+uint64_t quern_context_cache_bytes(const quern_context* context) {
+  return context ? context->context->cache_bytes() : 0;
+}
 
 }  // extern "C"

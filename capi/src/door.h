@@ -51,14 +51,15 @@ T guard_or(T fallback, Body&& body) noexcept {
 #define QUERN_C_NEED(pointer) \
   if ((pointer) == nullptr) return ::quern::capi::refuse(::quern::Errc::argument, #pointer " is NULL")
 
-#define QUERN_C_CHECK(...)                                        \
-  do {                                                            \
-    const quern_status quern_c_status = (__VA_ARGS__);            \
-    if (quern_c_status != QUERN_OK) return quern_c_status;        \
+#define QUERN_C_CHECK(...)                                 \
+  do {                                                     \
+    const quern_status quern_c_status = (__VA_ARGS__);     \
+    if (quern_c_status != QUERN_OK) return quern_c_status; \
   } while (false)
 
 /// Copies the caller's options over `out`, which holds the defaults. A struct older than this library's is shorter; one
-/// that is newer is longer, and accepted while the part not known here is zero. `first_size`: of the struct's version 1.
+/// that is newer is longer, and accepted while the part not known here is zero. `first_size`: of the struct's
+/// version 1.
 template <class Options>
 quern_status read_options(const Options* given, Options& out, const char* name, size_t first_size = sizeof(Options)) {
   if (given == nullptr) return QUERN_OK;

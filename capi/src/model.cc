@@ -52,7 +52,9 @@ quern_status quern_model_get_info(const quern_model* model, quern_model_info* ou
   });
 }
 
-const char* quern_model_chat_template(const quern_model* model) { return model ? model->model.chat_template().c_str() : ""; }
+const char* quern_model_chat_template(const quern_model* model) {
+  return model ? model->model.chat_template().c_str() : "";
+}
 
 size_t quern_model_n_metadata(const quern_model* model) { return model ? model->metadata.size() : 0; }
 
@@ -79,7 +81,8 @@ quern_status quern_model_get_tensor(const quern_model* model, size_t index, quer
   QUERN_C_NEED(out);
   return guard([&] {
     if (index >= model->tensors.size()) {
-      return refuse(quern::Errc::argument, "tensor " + std::to_string(index) + " of " + std::to_string(model->tensors.size()));
+      return refuse(quern::Errc::argument,
+                    "tensor " + std::to_string(index) + " of " + std::to_string(model->tensors.size()));
     }
     const quern::TensorInfo& tensor = model->tensors[index];
     quern_tensor_info from = QUERN_TENSOR_INFO_INIT;

@@ -29,7 +29,9 @@ quern_status quern_runtime_create(const quern_runtime_options* options, quern_ru
 
 uint32_t quern_runtime_n_threads(const quern_runtime* runtime) { return runtime ? runtime->runtime.n_threads() : 0; }
 
-const char* quern_runtime_description(const quern_runtime* runtime) { return runtime ? runtime->description.c_str() : ""; }
+const char* quern_runtime_description(const quern_runtime* runtime) {
+  return runtime ? runtime->description.c_str() : "";
+}
 
 void quern_runtime_close(quern_runtime* runtime) { delete runtime; }
 

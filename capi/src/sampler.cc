@@ -53,7 +53,8 @@ quern_status quern_sampler_options_init(quern_sampler_options* options, size_t s
   QUERN_C_NEED(options);
   const quern_sampler_options defaults = QUERN_SAMPLER_OPTIONS_INIT;
   return guard([&] {
-    if (struct_size < sizeof(size_t)) return refuse(quern::Errc::argument, "struct_size is " + std::to_string(struct_size));
+    if (struct_size < sizeof(size_t))
+      return refuse(quern::Errc::argument, "struct_size is " + std::to_string(struct_size));
     options->struct_size = struct_size;
     return write_info(defaults, options, "quern_sampler_options");
   });

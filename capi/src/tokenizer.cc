@@ -5,8 +5,8 @@ using namespace quern::capi;
 
 extern "C" {
 
-quern_status quern_tokenize(const quern_model* model, const char* text, size_t size, uint32_t flags, quern_token* buffer,
-                            size_t capacity, size_t* needed) {
+quern_status quern_tokenize(const quern_model* model, const char* text, size_t size, uint32_t flags,
+                            quern_token* buffer, size_t capacity, size_t* needed) {
   QUERN_C_NEED(model);
   QUERN_C_NEED(needed);
   *needed = 0;
@@ -16,7 +16,8 @@ quern_status quern_tokenize(const quern_model* model, const char* text, size_t s
     if ((flags & ~(QUERN_TOKENIZE_ADD_SPECIAL | QUERN_TOKENIZE_PARSE_SPECIAL)) != 0) {
       return refuse(quern::Errc::unsupported, "flags: unknown bits in " + std::to_string(flags));
     }
-    const quern::TokenizeOptions options{(flags & QUERN_TOKENIZE_ADD_SPECIAL) != 0, (flags & QUERN_TOKENIZE_PARSE_SPECIAL) != 0};
+    const quern::TokenizeOptions options{(flags & QUERN_TOKENIZE_ADD_SPECIAL) != 0,
+                                         (flags & QUERN_TOKENIZE_PARSE_SPECIAL) != 0};
     const auto tokens = model->model.tokenizer().tokenize(given, options);
     return write_array(tokens.data(), tokens.size(), buffer, capacity, needed);
   });
@@ -33,12 +34,13 @@ quern_status quern_detokenize(const quern_model* model, const quern_token* token
   });
 }
 
-quern_status quern_token_piece(const quern_model* model, quern_token token, int32_t special, char* buffer, size_t capacity,
-                               size_t* needed) {
+quern_status quern_token_piece(const quern_model* model, quern_token token, int32_t special, char* buffer,
+                               size_t capacity, size_t* needed) {
   QUERN_C_NEED(model);
   QUERN_C_NEED(needed);
   *needed = 0;
-  return guard([&] { return write_text(model->model.tokenizer().piece(token, special != 0), buffer, capacity, needed); });
+  return guard(
+      [&] { return write_text(model->model.tokenizer().piece(token, special != 0), buffer, capacity, needed); });
 }
 
 int32_t quern_n_tokens(const quern_model* model) { return model ? model->model.tokenizer().n_tokens() : 0; }
@@ -60,7 +62,8 @@ int quern_token_is_control(const quern_model* model, quern_token token) {
 quern_token quern_token_find(const quern_model* model, const char* text, size_t size) {
   if (!model || !text) return -1;
   return guard_or<quern_token>(-1, [&] {
-    return model->model.tokenizer().find(size == QUERN_NUL_TERMINATED ? std::string_view(text) : std::string_view(text, size));
+    return model->model.tokenizer().find(size == QUERN_NUL_TERMINATED ? std::string_view(text)
+                                                                      : std::string_view(text, size));
   });
 }
 

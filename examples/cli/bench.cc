@@ -105,7 +105,8 @@ class RandomTokens {
 
 class Bench {
  public:
-  Bench(Context& context, uint32_t n_sequences) : context_(context), tokens_(context.model().tokenizer()), n_sequences_(n_sequences) {
+  Bench(Context& context, uint32_t n_sequences)
+      : context_(context), tokens_(context.model().tokenizer()), n_sequences_(n_sequences) {
     options_.cancel = catch_interrupts();
   }
 
@@ -137,7 +138,8 @@ class Bench {
     context_.clear();
     if (depth == 0) return {};
     for (uint32_t s = 0; s < n_sequences; ++s) {
-      if (Status status = context_.append(tokens_.take(depth), static_cast<int32_t>(s), false, options_); !status) return status;
+      if (Status status = context_.append(tokens_.take(depth), static_cast<int32_t>(s), false, options_); !status)
+        return status;
     }
     return {};
   }
@@ -161,8 +163,11 @@ Result<Measured> measure(const Model& model, const Args& args, const Case& what)
   out.n_threads = model.runtime().n_threads();
   for (uint32_t r = 0; r <= args.repetitions; ++r) {  // the first one warms up and is not counted
     if (stderr_is_terminal()) {
-      std::fputs(("\r\033[K" + dim("threads " + std::to_string(out.n_threads) + ", depth " + std::to_string(what.depth) +
-                                   (r == 0 ? ": warm-up" : ": " + std::to_string(r) + " of " + std::to_string(args.repetitions)))).c_str(), stderr);
+      std::fputs(("\r\033[K" +
+                  dim("threads " + std::to_string(out.n_threads) + ", depth " + std::to_string(what.depth) +
+                      (r == 0 ? ": warm-up" : ": " + std::to_string(r) + " of " + std::to_string(args.repetitions))))
+                     .c_str(),
+                 stderr);
       std::fflush(stderr);
     }
     if (what.n_prompt > 0) {
@@ -211,7 +216,8 @@ void print_row(const Measured& m, const Args& args) {
     if (!speed) return;
     const auto [least, most] = std::minmax_element(seconds.begin(), seconds.end());
     const double spread = *most > 0 ? 50 * (*most - *least) / median(seconds) : 0;
-    std::string cells[] = {test, std::to_string(m.what.depth), std::to_string(m.n_threads), fixed(*speed, 2), fixed(spread, 1) + "%"};
+    std::string cells[] = {test, std::to_string(m.what.depth), std::to_string(m.n_threads), fixed(*speed, 2),
+                           fixed(spread, 1) + "%"};
     std::string line = "|";
     constexpr size_t kWidths[] = {12, 8, 8, 12, 8};
     for (size_t i = 0; i < std::size(cells); ++i) {
@@ -225,8 +231,9 @@ void print_row(const Measured& m, const Args& args) {
 }
 
 void print_head(const Model& model, double load_seconds) {
-  print(model.info().path + ": " + count_text(model.info().n_parameters) + " parameters, " + model.info().file_type + ", " +
-        bytes_text(model.info().size_bytes) + "; " + model.runtime().description() + "; loaded in " + fixed(load_seconds, 2) + " s\n");
+  print(model.info().path + ": " + count_text(model.info().n_parameters) + " parameters, " + model.info().file_type +
+        ", " + bytes_text(model.info().size_bytes) + "; " + model.runtime().description() + "; loaded in " +
+        fixed(load_seconds, 2) + " s\n");
   print("|         test |    depth |  threads |        tok/s |   spread |\n");
   print("|-------------:|---------:|---------:|-------------:|---------:|\n");
 }
@@ -252,7 +259,8 @@ struct Plan {
 };
 
 Result<Plan> plan(const Args& args) {
-  auto prompts = parse_list("-p", args.n_prompt), gens = parse_list("-n", args.n_gen), depths = parse_list("-d", args.depth);
+  auto prompts = parse_list("-p", args.n_prompt), gens = parse_list("-n", args.n_gen),
+       depths = parse_list("-d", args.depth);
   auto threads = parse_list("-t", args.threads);
   for (const auto* list : {&prompts, &gens, &depths, &threads}) {
     if (!*list) return list->error();
@@ -308,8 +316,12 @@ void add_bench(CLI::App& app, Action& action) {
   list("-n,--n-gen", args->n_gen, "Answer tokens; 0 skips (128)");
   list("-d,--n-depth", args->depth, "Tokens already in the context (0)");
   list("-t,--threads", args->threads, "Threads; 0: the physical cores this process may use (0)");
-  command->add_option("-r,--repetitions", args->repetitions, "The median of so many runs, after one to warm up (5)")->type_name("N")->check(CLI::Range(1, 1000));
-  command->add_option("--batch", args->batch, "Sequences that generate at once; tg counts all their tokens (1)")->type_name("N")->check(CLI::Range(1, 1024));
+  command->add_option("-r,--repetitions", args->repetitions, "The median of so many runs, after one to warm up (5)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000));
+  command->add_option("--batch", args->batch, "Sequences that generate at once; tg counts all their tokens (1)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
   add_context_args(*command, args->context);
   command->add_flag("--json", args->json, "Print one JSON document: the first combination, and all under \"results\"");
   add_examples(*command,

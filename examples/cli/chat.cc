@@ -111,9 +111,14 @@ class Chat {
     }
     print("\n");
     switch (generation->stop_reason) {
-      case StopReason::cancelled: note(dim("(stopped)")); break;
-      case StopReason::context_full: note("quern: the context is full: /clear, or start with a larger -c"); break;
-      default: break;
+      case StopReason::cancelled:
+        note(dim("(stopped)"));
+        break;
+      case StopReason::context_full:
+        note("quern: the context is full: /clear, or start with a larger -c");
+        break;
+      default:
+        break;
     }
     if (args_.model.verbose) note(dim(timings_text(generation->timings)));
     leaving_ = interrupts() >= 2;
@@ -189,7 +194,10 @@ void add_chat(CLI::App& app, Action& action) {
   command->add_option("-p,--prompt", args->prompt, "The first message")->type_name("TEXT");
   command->add_option("-f,--file", args->file, "Read the first message from a file")->type_name("FILE");
   command->add_flag("--single-turn", args->single_turn, "-st: end after one answer");
-  command->add_option("-n,--predict,--n-predict", args->n_predict, "Tokens of an answer at most (-1: until the model ends)")->type_name("N");
+  command
+      ->add_option("-n,--predict,--n-predict", args->n_predict,
+                   "Tokens of an answer at most (-1: until the model ends)")
+      ->type_name("N");
   add_context_args(*command, args->context);
   add_sampler_args(*command, args->sampler);
   add_examples(*command,

@@ -40,9 +40,13 @@ void note(std::string_view text) {
   std::fputc('\n', stderr);
 }
 
-std::string dim(std::string_view text) { return coloured() ? "\033[2m" + std::string(text) + "\033[0m" : std::string(text); }
+std::string dim(std::string_view text) {
+  return coloured() ? "\033[2m" + std::string(text) + "\033[0m" : std::string(text);
+}
 
-std::string bold(std::string_view text) { return coloured() ? "\033[1m" + std::string(text) + "\033[0m" : std::string(text); }
+std::string bold(std::string_view text) {
+  return coloured() ? "\033[1m" + std::string(text) + "\033[0m" : std::string(text);
+}
 
 std::string fixed(double value, int decimals) {
   char digits[400];

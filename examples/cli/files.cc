@@ -42,7 +42,8 @@ Result<std::vector<Token>> read_tokens(const std::string& path) {
   std::vector<Token> out;
   for (const auto& entry : json) {
     if (!entry.is_number_integer() || entry < 0 || entry > 0x7FFFFFFF) {
-      return Error{Errc::format, path + ": entry " + std::to_string(out.size()) + ": expected a token id, found " + entry.dump()};
+      return Error{Errc::format,
+                   path + ": entry " + std::to_string(out.size()) + ": expected a token id, found " + entry.dump()};
     }
     out.push_back(entry.get<Token>());
   }
@@ -59,7 +60,9 @@ Result<OutputFile> OutputFile::create(const std::string& path) {
 }
 
 OutputFile::OutputFile(OutputFile&& other) noexcept
-    : path_(std::move(other.path_)), temporary_(std::move(other.temporary_)), file_(std::exchange(other.file_, nullptr)) {}
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      file_(std::exchange(other.file_, nullptr)) {}
 
 OutputFile::~OutputFile() {
   if (file_ == nullptr) return;
@@ -86,7 +89,8 @@ Status OutputFile::commit() {
 }
 
 std::string npy_header(size_t rows, size_t cols) {
-  std::string dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " + std::to_string(cols) + "), }";
+  std::string dict = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + std::to_string(rows) + ", " +
+                     std::to_string(cols) + "), }";
   // Magic, version and length take 10 bytes; the whole head is a multiple of 64 and ends with a newline.
   dict.append(63 - (10 + dict.size()) % 64, ' ');
   dict += '\n';

@@ -9,12 +9,15 @@ namespace quern::cli {
 namespace {
 
 constexpr std::pair<std::string_view, std::string_view> kLongForms[] = {
-    {"-sys", "--system-prompt"}, {"-sysf", "--system-prompt-file"}, {"-st", "--single-turn"},
-    {"-ctk", "--cache-type-k"},  {"-ctv", "--cache-type-v"},        {"-tb", "--threads-batch"},
-    {"-ngl", "--n-gpu-layers"},  {"-fa", "--flash-attn"},           {"-ub", "--ubatch-size"},
-    {"-hf", "--hf-repo"},        {"-hfr", "--hf-repo"},             {"-md", "--model-draft"},
-    {"-cnv", "--conversation"},  {"-no-cnv", "--no-conversation"},  {"-dev", "--device"},
-    {"-np", "--parallel"},       {"-ot", "--override-tensor"},      {"-bf", "--binary-file"},
+    {"-sys", "--system-prompt"},  {"-sysf", "--system-prompt-file"},
+    {"-st", "--single-turn"},     {"-ctk", "--cache-type-k"},
+    {"-ctv", "--cache-type-v"},   {"-tb", "--threads-batch"},
+    {"-ngl", "--n-gpu-layers"},   {"-fa", "--flash-attn"},
+    {"-ub", "--ubatch-size"},     {"-hf", "--hf-repo"},
+    {"-hfr", "--hf-repo"},        {"-md", "--model-draft"},
+    {"-cnv", "--conversation"},   {"-no-cnv", "--no-conversation"},
+    {"-dev", "--device"},         {"-np", "--parallel"},
+    {"-ot", "--override-tensor"}, {"-bf", "--binary-file"},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kHints[] = {

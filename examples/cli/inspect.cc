@@ -64,7 +64,8 @@ void print_json(const Model& model) {
   }
   auto& list = json["tensors"] = nlohmann::ordered_json::array();
   for (const auto& tensor : tensors) {
-    list.push_back({{"name", tensor.name}, {"type", tensor.type}, {"shape", tensor.shape}, {"size_bytes", tensor.size_bytes}});
+    list.push_back(
+        {{"name", tensor.name}, {"type", tensor.type}, {"shape", tensor.shape}, {"size_bytes", tensor.size_bytes}});
   }
   print(dump(json));
 }
@@ -94,24 +95,28 @@ std::string one_line(const std::string& text) {
 void print_text(const Model& model, bool with_tensors) {
   const ModelInfo& info = model.info();
   const auto tensors = model.tensors();
-  const auto line = [](const char* name, const std::string& value) { print(padded(name, 14) + one_line(value) + "\n"); };
+  const auto line = [](const char* name, const std::string& value) {
+    print(padded(name, 14) + one_line(value) + "\n");
+  };
   line("file", info.path);
   if (!info.name.empty()) line("name", info.name);
   line("architecture", info.architecture);
   line("parameters", count_text(info.n_parameters));
   line("tensors", std::to_string(tensors.size()) + ", " + bytes_text(info.size_bytes));
   line("context", std::to_string(info.n_ctx_train) + " tokens in training");
-  line("shape", std::to_string(info.n_layer) + " layers, " + std::to_string(info.n_embd) + " wide, " + std::to_string(info.n_head) +
-                    " heads (" + std::to_string(info.n_head_kv) + " key-value), feed-forward " + std::to_string(info.n_ff));
+  line("shape", std::to_string(info.n_layer) + " layers, " + std::to_string(info.n_embd) + " wide, " +
+                    std::to_string(info.n_head) + " heads (" + std::to_string(info.n_head_kv) +
+                    " key-value), feed-forward " + std::to_string(info.n_ff));
   line("vocabulary", std::to_string(info.n_vocab) + " tokens");
   print("\nweights by type\n");
   for (const auto& [type, sum] : sum_by_type(tensors)) {
     const double bits = sum.elements > 0 ? 8.0 * static_cast<double>(sum.bytes) / static_cast<double>(sum.elements) : 0;
-    print("  " + padded(type, 10) + padded(std::to_string(sum.count) + " tensors", 14) + padded(bytes_text(sum.bytes), 12) +
-          fixed(bits, 2) + " bits each\n");
+    print("  " + padded(type, 10) + padded(std::to_string(sum.count) + " tensors", 14) +
+          padded(bytes_text(sum.bytes), 12) + fixed(bits, 2) + " bits each\n");
   }
   print("\nmetadata\n");
-  for (const auto& [key, value] : model.metadata()) print("  " + padded(one_line(key), 40) + " " + one_line(value) + "\n");
+  for (const auto& [key, value] : model.metadata())
+    print("  " + padded(one_line(key), 40) + " " + one_line(value) + "\n");
   if (!with_tensors) {
     note(dim("--tensors lists the tensors, --json prints everything"));
     return;

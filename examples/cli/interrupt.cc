@@ -11,7 +11,8 @@ namespace {
 std::atomic<int> count{0};
 std::atomic<int> fatal_count{2};
 std::atomic<bool>* flag = nullptr;
-static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free, "used in a signal handler");
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
+              "used in a signal handler");
 
 const CancelToken& token() {
   static const CancelToken instance;

@@ -5,8 +5,8 @@
 
 namespace quern::cli {
 
-/// Catches SIGINT from now on. The signal raises the token; the `fatal`-th in a row (see forget_interrupts) ends the program
-/// with code 130.
+/// Catches SIGINT from now on. The signal raises the token; the `fatal`-th in a row (see forget_interrupts) ends the
+/// program with code 130.
 const CancelToken& catch_interrupts(int fatal = 2);
 
 /// Ctrl-C presses since the last forget_interrupts().

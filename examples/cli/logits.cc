@@ -17,7 +17,8 @@ struct Args {
   std::string tokens, out;
 };
 
-Status write_logits(Context& context, std::span<const Token> tokens, uint32_t n_batch, OutputFile& file, ProgressBar& bar) {
+Status write_logits(Context& context, std::span<const Token> tokens, uint32_t n_batch, OutputFile& file,
+                    ProgressBar& bar) {
   DecodeOptions options;
   options.cancel = catch_interrupts();
   const std::string header = npy_header(tokens.size(), context.model().info().n_vocab);
@@ -63,11 +64,14 @@ void add_logits(CLI::App& app, Action& action) {
   auto args = std::make_shared<Args>();
   CLI::App* command = app.add_subcommand("logits", "Write the logits of a list of tokens");
   add_model_args(*command, args->model);
-  command->add_option("--tokens", args->tokens, "JSON array of token ids (as `quern tokenize --json` prints)")->type_name("FILE");
+  command->add_option("--tokens", args->tokens, "JSON array of token ids (as `quern tokenize --json` prints)")
+      ->type_name("FILE");
   command->add_option("-o,--out", args->out, "NumPy file to write: float32 [tokens, vocabulary]")->type_name("FILE");
   add_context_args(*command, args->context);
   // The flag that the command is known by; -b means the same.
-  command->add_option("--batch", args->context.n_batch, "Tokens of one pass; the logits do not depend on it (512)")->type_name("N")->check(CLI::Range(1, 65536));
+  command->add_option("--batch", args->context.n_batch, "Tokens of one pass; the logits do not depend on it (512)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536));
   add_examples(*command,
                "  quern tokenize demo -p \"Hello world\" --bos --json > ids.json\n"
                "  quern logits demo --tokens ids.json --out logits.npy\n");

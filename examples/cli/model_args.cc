@@ -22,18 +22,23 @@ std::optional<CacheType> cache_type(const std::string& name) {
 }  // namespace
 
 void add_model_args(CLI::App& command, ModelArgs& args, bool with_threads) {
-  command.add_option("MODEL,-m,--model", args.model, "GGUF file, or `demo`: the small model that comes with Quern")->type_name("MODEL");
+  command.add_option("MODEL,-m,--model", args.model, "GGUF file, or `demo`: the small model that comes with Quern")
+      ->type_name("MODEL");
   command.add_flag("--no-mmap", args.no_mmap, "Read the file into memory instead of mapping it");
   command.add_flag("-v,--verbose", args.verbose, "Say more on stderr");
   command.add_option("--backend", args.backend, "cpu, or reference: scalar, for comparison")->group("");
   if (!with_threads) return;
-  command.add_option("-t,--threads", args.n_threads, "Threads (0: the physical cores this process may use)")->type_name("N")->check(CLI::Range(0, 4096));
+  command.add_option("-t,--threads", args.n_threads, "Threads (0: the physical cores this process may use)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096));
   command.add_option("--threads-batch", args.n_threads_batch)->group("");
 }
 
 void add_context_args(CLI::App& command, ContextArgs& args) {
   command.add_option("-c,--ctx-size", args.n_ctx, "Context size in tokens (0: the model's own)")->type_name("N");
-  command.add_option("-b,--batch-size", args.n_batch, "Prompt tokens of one pass (512)")->type_name("N")->check(CLI::Range(1, 65536));
+  command.add_option("-b,--batch-size", args.n_batch, "Prompt tokens of one pass (512)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536));
   command.add_option("--cache-type-k", args.type_k, "-ctk: type of cached keys, f16 or f32 (f16)")->type_name("TYPE");
   command.add_option("--cache-type-v", args.type_v, "-ctv: type of cached values, f16 or f32 (f16)")->type_name("TYPE");
 }

@@ -32,8 +32,8 @@ void add_context_args(CLI::App& command, ContextArgs& args);
 Result<Model> open_model(const ModelArgs& args, bool vocab_only = false);
 Result<Context> create_context(const Model& model, const ContextArgs& args, uint32_t n_seq_max = 1);
 
-/// `demo` stands for the model that comes with Quern: beside the installed program (../share/quern/models), or in the source
-/// tree it was built from. Other names are paths.
+/// `demo` stands for the model that comes with Quern: beside the installed program (../share/quern/models), or in the
+/// source tree it was built from. Other names are paths.
 Result<std::string> resolve_model(const std::string& name);
 
 }  // namespace quern::cli

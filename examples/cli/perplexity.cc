@@ -66,8 +66,12 @@ void add_perplexity(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
   add_model_args(*command, args->model);
   command->add_option("-f,--file", args->file, "The text")->type_name("FILE");
-  command->add_option("-c,--ctx-size", args->n_ctx, "Tokens of a window; its second half is scored (512)")->type_name("N")->check(CLI::Range(4, 1 << 30));
-  command->add_option("-b,--batch-size", args->n_batch, "Tokens of one pass (512)")->type_name("N")->check(CLI::Range(1, 65536));
+  command->add_option("-c,--ctx-size", args->n_ctx, "Tokens of a window; its second half is scored (512)")
+      ->type_name("N")
+      ->check(CLI::Range(4, 1 << 30));
+  command->add_option("-b,--batch-size", args->n_batch, "Tokens of one pass (512)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 65536));
   command->add_option("--chunks", args->chunks, "Windows to evaluate (-1: all whole ones)")->type_name("N");
   command->add_flag("--json", args->json, "Print one JSON document: ppl, nll, nll_stderr, tokens, windows, n_ctx");
   add_examples(*command,

@@ -11,11 +11,16 @@ double rate(double count, double seconds) { return seconds > 0 ? count / seconds
 
 const char* stop_reason_name(StopReason reason) {
   switch (reason) {
-    case StopReason::length: return "length";
-    case StopReason::end_of_generation: return "end_of_generation";
-    case StopReason::stop_text: return "stop_text";
-    case StopReason::cancelled: return "cancelled";
-    case StopReason::context_full: return "context_full";
+    case StopReason::length:
+      return "length";
+    case StopReason::end_of_generation:
+      return "end_of_generation";
+    case StopReason::stop_text:
+      return "stop_text";
+    case StopReason::cancelled:
+      return "cancelled";
+    case StopReason::context_full:
+      return "context_full";
   }
   return "unknown";
 }
@@ -33,8 +38,8 @@ nlohmann::ordered_json timings_json(const GenerateTimings& t) {
 std::string timings_text(const GenerateTimings& t) {
   std::string out = "prompt " + std::to_string(t.n_prompt) + " tokens";
   if (t.n_cached > 0) out += " (+" + std::to_string(t.n_cached) + " cached)";
-  out += ", " + fixed(rate(t.n_prompt, t.prompt_seconds), 1) + " tok/s; answer " + std::to_string(t.n_generated) + " tokens, " +
-         fixed(rate(t.n_generated, t.generate_seconds), 1) + " tok/s";
+  out += ", " + fixed(rate(t.n_prompt, t.prompt_seconds), 1) + " tok/s; answer " + std::to_string(t.n_generated) +
+         " tokens, " + fixed(rate(t.n_generated, t.generate_seconds), 1) + " tok/s";
   return out;
 }
 

@@ -102,10 +102,14 @@ void add_run(CLI::App& app, Action& action) {
   command->add_option("-p,--prompt", args->prompt, "The prompt; - reads it from the standard input")->type_name("TEXT");
   command->add_option("-f,--file", args->file, "Read the prompt from a file")->type_name("FILE");
   command->add_option("--system-prompt", args->system, "-sys: system message of the chat template")->type_name("TEXT");
-  command->add_option("-n,--predict,--n-predict", args->n_predict, "Tokens to generate at most (-1: until the model ends)")->type_name("N");
+  command
+      ->add_option("-n,--predict,--n-predict", args->n_predict, "Tokens to generate at most (-1: until the model ends)")
+      ->type_name("N");
   command->add_flag("--raw", args->raw, "Continue the prompt as it is, without the chat template");
   command->add_option("--stop,-r,--reverse-prompt", args->stop, "Text that ends the answer; may be repeated")
-      ->type_name("TEXT")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--json", args->json, "Print one JSON document: tokens, text, stop_reason, timings");
   add_context_args(*command, args->context);
   add_sampler_args(*command, args->sampler);

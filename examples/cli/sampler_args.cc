@@ -14,8 +14,9 @@ struct StepName {
   std::string_view name;
   char letter;
 };
-constexpr StepName kSteps[] = {{"penalties", 'e'}, {"dry", 'd'},   {"top_n_sigma", 's'}, {"top_k", 'k'},       {"typ_p", 'y'},
-                               {"typical_p", 'y'}, {"top_p", 'p'}, {"min_p", 'm'},       {"xtc", 'x'}, {"temperature", 't'}};
+constexpr StepName kSteps[] = {{"penalties", 'e'}, {"dry", 'd'},        {"top_n_sigma", 's'}, {"top_k", 'k'},
+                               {"typ_p", 'y'},     {"typical_p", 'y'},  {"top_p", 'p'},       {"min_p", 'm'},
+                               {"xtc", 'x'},       {"temperature", 't'}};
 
 /// "top_k;top_p;temperature" as letters.
 Result<std::string> order_of(std::string_view names) {
@@ -69,7 +70,8 @@ void add_sampler_args(CLI::App& command, SamplerArgs& args) {
   number("--top-p", o.top_p, "Only the likeliest that make up this share; 1 off (0.95)");
   number("--min-p", o.min_p, "Only those at least this likely beside the likeliest; 0 off (0.05)");
   number("--typical,--typical-p", o.typical_p, "Locally typical sampling; 1 off (1)");
-  number("--top-nsigma,--top-n-sigma", o.top_n_sigma, "Only those within N standard deviations of the best logit; -1 off (-1)");
+  number("--top-nsigma,--top-n-sigma", o.top_n_sigma,
+         "Only those within N standard deviations of the best logit; -1 off (-1)");
   number("--min-keep", o.min_keep, "Tokens that the steps leave at least (0)");
   number("--repeat-penalty", o.repeat_penalty, "Makes recent tokens less likely; 1 off (1)");
   number("--repeat-last-n", o.penalty_last_n, "Recent tokens that penalties see; 0 off, -1 all (64)");
@@ -79,8 +81,13 @@ void add_sampler_args(CLI::App& command, SamplerArgs& args) {
   number("--dry-base", o.dry_base, "(1.75)");
   number("--dry-allowed-length", o.dry_allowed_length, "(2)");
   number("--dry-penalty-last-n", o.dry_penalty_last_n, "0 off, -1 all (64)");
-  command.add_option("--dry-sequence-breaker", args.breakers, "Replaces the breakers newline, colon, quote and asterisk; `none` for none; may be repeated")
-      ->group(kGroup)->type_name("TEXT")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      .add_option("--dry-sequence-breaker", args.breakers,
+                  "Replaces the breakers newline, colon, quote and asterisk; `none` for none; may be repeated")
+      ->group(kGroup)
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   number("--xtc-probability", o.xtc_probability, "Exclude top choices; 0 off (0)");
   number("--xtc-threshold", o.xtc_threshold, "(0.1)");
   number("--dynatemp-range", o.dynatemp_range, "Temperature varies by this much with the entropy; 0 off (0)");
@@ -90,9 +97,16 @@ void add_sampler_args(CLI::App& command, SamplerArgs& args) {
   number("--mirostat-lr", o.mirostat_eta, "Learning rate eta (0.1)");
   command.add_flag("--ignore-eos", o.ignore_eos, "Never end by the model's own choice")->group(kGroup);
   command.add_option("--logit-bias", args.logit_bias, "TOKEN+BIAS or TOKEN-BIAS; may be repeated")
-      ->group(kGroup)->type_name("T+B")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_option("--samplers", args.samplers, "Steps in order, e.g. \"top_k;top_p;temperature\"")->group(kGroup)->type_name("LIST");
-  command.add_option("--sampling-seq,--sampler-seq", o.order, "The same by letters (edskypmxt)")->group(kGroup)->type_name("SEQ");
+      ->group(kGroup)
+      ->type_name("T+B")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--samplers", args.samplers, "Steps in order, e.g. \"top_k;top_p;temperature\"")
+      ->group(kGroup)
+      ->type_name("LIST");
+  command.add_option("--sampling-seq,--sampler-seq", o.order, "The same by letters (edskypmxt)")
+      ->group(kGroup)
+      ->type_name("SEQ");
 }
 
 Result<SamplerOptions> sampler_options(const SamplerArgs& args) {

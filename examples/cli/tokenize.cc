@@ -17,7 +17,8 @@ struct Args {
 };
 
 int run(const Args& args) {
-  if (!args.has_prompt && args.file.empty()) return report_usage("no text: give -p TEXT, -p - (standard input) or -f FILE");
+  if (!args.has_prompt && args.file.empty())
+    return report_usage("no text: give -p TEXT, -p - (standard input) or -f FILE");
   Result<std::string> text(args.prompt);
   if (!args.file.empty() || args.prompt == "-") text = read_text(args.file.empty() ? "-" : args.file);
   if (!text) return report(text.error());

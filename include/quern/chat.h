@@ -8,11 +8,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace quern {
 
 struct ChatMessage {
-  std::string role;     ///< "system", "user", "assistant", "tool".
+  std::string role;  ///< "system", "user", "assistant", "tool".
   std::string content;
 };
 
@@ -29,8 +30,8 @@ class ChatTemplate {
   /// A template given as Jinja source.
   static Result<ChatTemplate> from_source(const Model& model, std::string_view jinja);
 
-  /// The prompt text; tokenize it with {.add_special = false, .parse_special = true}: templates write BOS themselves.
-  /// `adds_bos` models whose template does not get it by tokenize_prompt().
+  /// The prompt as text. Some templates write BOS, some do not: tokenize() sees to that. Errc::argument, with the
+  /// template's own words, where it refuses the conversation.
   Result<std::string> render(std::span<const ChatMessage> messages, const ChatOptions& options = {}) const;
   /// The prompt as tokens, with exactly one BOS where the model wants one.
   Result<std::vector<Token>> tokenize(std::span<const ChatMessage> messages, const ChatOptions& options = {}) const;

@@ -17,9 +17,10 @@ namespace quern {
 enum class CacheType : int32_t { f32 = 0, f16 = 1 };
 
 struct ContextOptions {
-  uint32_t n_ctx = 0;          ///< Cached tokens, all sequences together. 0: the model's training context. Memory is taken as it fills.
-  uint32_t n_batch = 512;      ///< Tokens of one pass through the model; decode() splits longer batches.
-  uint32_t n_seq_max = 1;      ///< Sequence ids are 0 … n_seq_max-1.
+  /// Cached tokens, all sequences together; memory is taken as they come. 0: the model's training context.
+  uint32_t n_ctx = 0;
+  uint32_t n_batch = 512;  ///< Tokens of one pass through the model; decode() splits longer batches.
+  uint32_t n_seq_max = 1;  ///< Sequence ids are 0 ... n_seq_max-1.
   CacheType type_k = CacheType::f16;
   CacheType type_v = CacheType::f16;
 };
@@ -27,18 +28,19 @@ struct ContextOptions {
 /// One token of a batch.
 struct BatchToken {
   Token token = 0;
-  int32_t position = 0;        ///< Must exceed every position that its sequence already holds.
+  int32_t position = 0;  ///< Must exceed every position that its sequence already holds.
   int32_t sequence = 0;
-  bool logits = false;         ///< Compute this row's logits.
+  bool logits = false;  ///< Compute this row's logits.
 };
 
 struct DecodeOptions {
-  ProgressFn progress{};       ///< Stage "prefill", in tokens, after each pass.
-  CancelToken cancel{};        ///< Checked at least once per layer.
+  ProgressFn progress{};  ///< Stage "prefill", in tokens, after each pass.
+  CancelToken cancel{};   ///< Checked at least once per layer.
 };
 
 /// Keeps its Model alive. Not thread-safe: one thread at a time; several Contexts of one Model may run at once.
-/// A row's logits depend on its sequence alone: not on the batch it came in, nor on threads, nor on the other sequences.
+/// A row's logits depend on its sequence alone: not on the batch it came in, nor on threads, nor on the other
+/// sequences.
 class Context {
  public:
   static Result<Context> create(const Model& model, const ContextOptions& options = {});
@@ -51,7 +53,8 @@ class Context {
   Status decode(std::span<const BatchToken> batch, const DecodeOptions& options = {});
 
   /// Appends tokens to one sequence at its next positions; logits of the last one, or of all.
-  Status append(std::span<const Token> tokens, int32_t sequence = 0, bool all_logits = false, const DecodeOptions& options = {});
+  Status append(std::span<const Token> tokens, int32_t sequence = 0, bool all_logits = false,
+                const DecodeOptions& options = {});
 
   /// Logits [n_vocab] of the i-th row of the last decode() that asked for them. Valid until the next decode().
   std::span<const float> logits(size_t i) const;
@@ -77,8 +80,8 @@ class Context {
   Status sequence_restore(int32_t sequence, std::span<const std::byte> state);
 
   uint32_t n_ctx() const;
-  uint32_t n_used() const;          ///< Cached tokens in use.
-  uint64_t cache_bytes() const;     ///< Memory that the cache takes at present.
+  uint32_t n_used() const;       ///< Cached tokens in use.
+  uint64_t cache_bytes() const;  ///< Memory that the cache takes at present.
   const Model& model() const;
 
  private:

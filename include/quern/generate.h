@@ -17,38 +17,40 @@ namespace quern {
 
 enum class StopReason : int32_t { length = 0, end_of_generation = 1, stop_text = 2, cancelled = 3, context_full = 4 };
 
-/// One step of a generation. `text` is what became certain with this token: never ends inside a UTF-8 character, and waits
-/// where a stop text may have begun. It is valid during the call. What was waiting at the end comes with token -1.
+/// One step of a generation. `text` is what became certain with this token: never ends inside a UTF-8 character, and
+/// waits where a stop text may have begun. It is valid during the call. What was waiting at the end comes with token
+/// -1.
 struct GeneratedToken {
   Token token = 0;
   std::string_view text;
 };
 
 struct GenerateOptions {
-  int32_t max_tokens = -1;               ///< -1: until the model ends or the context is full.
+  int32_t max_tokens = -1;  ///< -1: until the model ends or the context is full.
   SamplerOptions sampler{};
-  std::vector<std::string> stop{};       ///< Texts that end the generation; they are not part of the output.
-  std::function<bool(const GeneratedToken&)> on_token{};  ///< Returning false ends the generation (StopReason::cancelled).
-  ProgressFn progress{};                 ///< Stage "prefill", in tokens.
-  CancelToken cancel{};                  ///< Ends the generation with what there is; not an error.
+  std::vector<std::string> stop{};  ///< Texts that end the generation; they are not part of the output.
+  /// Returning false ends the generation (StopReason::cancelled).
+  std::function<bool(const GeneratedToken&)> on_token{};
+  ProgressFn progress{};  ///< Stage "prefill", in tokens.
+  CancelToken cancel{};   ///< Ends the generation with what there is; not an error.
 };
 
 struct GenerateTimings {
-  uint32_t n_prompt = 0;                 ///< Prompt tokens that were computed (not found in the cache).
-  uint32_t n_cached = 0;                 ///< Prompt tokens taken from the cache.
+  uint32_t n_prompt = 0;  ///< Prompt tokens that were computed (not found in the cache).
+  uint32_t n_cached = 0;  ///< Prompt tokens taken from the cache.
   uint32_t n_generated = 0;
   double prompt_seconds = 0, generate_seconds = 0;
 };
 
 struct Generation {
-  std::vector<Token> tokens;             ///< Without the token that ended it, and without those of a stop text.
+  std::vector<Token> tokens;  ///< Without the token that ended it, and without those of a stop text.
   std::string text;
   StopReason stop_reason = StopReason::length;
   GenerateTimings timings;
 };
 
-/// Continues `prompt` on sequence 0 of the context. Tokens that the sequence already holds in common with the prompt are
-/// not computed again; the rest of the sequence is forgotten.
+/// Continues `prompt` on sequence 0 of the context. Tokens that the sequence already holds in common with the prompt
+/// are not computed again; the rest of the sequence is forgotten.
 Result<Generation> generate(Context& context, std::span<const Token> prompt, const GenerateOptions& options = {});
 
 /// A conversation with a model: keeps the messages, renders the template, reuses the cache. Not thread-safe.

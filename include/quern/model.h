@@ -18,26 +18,26 @@ namespace quern {
 
 struct ModelOptions {
   std::optional<Runtime> runtime{};  ///< Absent: a private one with default options.
-  bool use_mmap = true;            ///< Map the file instead of reading it into memory.
-  bool vocab_only = false;         ///< Metadata and tokenizer only; such a model makes no Context.
-  ProgressFn progress{};           ///< Stage "load", in bytes.
+  bool use_mmap = true;              ///< Map the file instead of reading it into memory.
+  bool vocab_only = false;           ///< Metadata and tokenizer only; such a model makes no Context.
+  ProgressFn progress{};             ///< Stage "load", in bytes.
   CancelToken cancel{};
 };
 
 /// What a model is. Counts are of the architecture's hyper-parameters; sizes in bytes.
 struct ModelInfo {
   std::string path, name, architecture;
-  std::string file_type;           ///< The commonest tensor type by bytes, e.g. "Q4_K".
+  std::string file_type;  ///< The commonest tensor type by bytes, e.g. "Q4_K".
   uint64_t n_parameters = 0;
-  uint64_t size_bytes = 0;         ///< Tensor bytes in the file.
+  uint64_t size_bytes = 0;  ///< Tensor bytes in the file.
   uint32_t n_vocab = 0, n_embd = 0, n_layer = 0, n_head = 0, n_head_kv = 0, n_ff = 0;
-  uint32_t n_ctx_train = 0;        ///< Context length of the training.
+  uint32_t n_ctx_train = 0;  ///< Context length of the training.
 };
 
 /// One tensor of the file, for inspection.
 struct TensorInfo {
   std::string name, type;
-  std::vector<uint64_t> shape;     ///< Fastest dimension first.
+  std::vector<uint64_t> shape;  ///< Fastest dimension first.
   uint64_t size_bytes = 0;
 };
 

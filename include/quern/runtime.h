@@ -11,9 +11,10 @@
 namespace quern {
 
 struct RuntimeOptions {
-  uint32_t n_threads = 0;      ///< Threads that work on one operation, the caller's included. 0: the physical cores this process may use.
-  std::string backend = "cpu"; ///< "cpu" (vectorized) or "reference" (scalar float32: slow, the oracle of the tests).
-  LogFn log{};                 ///< Receives messages; none are printed.
+  /// Threads that work on one operation, the caller's included. 0: the physical cores this process may use.
+  uint32_t n_threads = 0;
+  std::string backend = "cpu";  ///< "cpu" (vectorized) or "reference" (scalar float32: slow, the oracle of the tests).
+  LogFn log{};                  ///< Receives messages; none are printed.
 };
 
 /// Copies share one runtime, which lives as long as any copy, Model or Context that uses it. Thread-safe.

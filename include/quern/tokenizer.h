@@ -40,7 +40,7 @@ class Tokenizer {
 
   struct Impl;
   explicit Tokenizer(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
-  Tokenizer() = default;  ///< Empty: only assignment and destruction.
+  Tokenizer() = default;                       ///< Empty: only assignment and destruction.
   const Impl& impl() const { return *impl_; }  ///< For the library itself.
 
  private:

@@ -2,8 +2,8 @@
 // attention with interleaved rotary pairs, and SwiGLU. Source: Touvron et al. 2023 (arXiv 2302.13971, 2307.09288); GGUF
 // key and tensor names.
 //
-// "llama.attention.sliding_window", which some Mistral files carry, is not listed: the files' reference engine attends
-// to the whole context for this architecture, and models are expected to give the same logits here.
+// Where a file carries "llama.attention.sliding_window" (Mistral 7B v0.1 was trained with one of 4096), every layer keeps
+// to it, as the model's authors do; llama.cpp attends to the whole context for this architecture.
 #include "lib/arch/spec.h"
 
 namespace quern::arch {
@@ -20,6 +20,7 @@ constexpr Key kKeysRead[] = {
     Key::value_length,
     Key::feed_forward_length,
     Key::rms_eps,
+    Key::sliding_window,
     Key::expert_count,
     Key::rope_dimension_count,
     Key::rope_freq_base,

@@ -38,6 +38,7 @@ enum class Key : uint32_t {
   value_length,
   feed_forward_length,
   rms_eps,
+  sliding_window,
   expert_count,
   rope_dimension_count,
   rope_freq_base,

@@ -1,4 +1,5 @@
-// Filters: {{ value | name(arguments) }}. Those on text are in filters_text.cc, those on sequences in filters_sequence.cc.
+// Filters: {{ value | name(arguments) }}. Those on text are in filters_text.cc, those on sequences in
+// filters_sequence.cc.
 #pragma once
 
 #include <optional>

@@ -22,8 +22,8 @@ Result<Value> by_path(Work& work, Value value, const Value& path) {
   for (const std::string_view part : split(path.as_string(), ".", path.as_string().size())) {
     int64_t index = 0;
     const auto parsed = std::from_chars(part.data(), part.data() + part.size(), index);
-    const bool number = !part.empty() && part[0] != '-' && parsed.ec == std::errc() &&
-                        parsed.ptr == part.data() + part.size();
+    const bool number =
+        !part.empty() && part[0] != '-' && parsed.ec == std::errc() && parsed.ptr == part.data() + part.size();
     QUERN_TRY(value, item(work, value, number ? Value::integer(index) : work.string(part)));
   }
   return value;
@@ -98,9 +98,10 @@ Result<Value> sort(Work& work, const Value& input, const Arguments& arguments) {
     }
     keyed.push_back({std::move(key), value});
   }
-  // Python's sort orders values of which none is less than another in place, undefined and none among them only if alone.
-  const bool all_same = std::all_of(keyed.begin(), keyed.end(),
-                                    [](const Keyed& k) { return k.key.is_undefined() || k.key.is_none(); });
+  // Python's sort orders values of which none is less than another in place, undefined and none among them only if
+  // alone.
+  const bool all_same =
+      std::all_of(keyed.begin(), keyed.end(), [](const Keyed& k) { return k.key.is_undefined() || k.key.is_none(); });
   if (all_same) return work.list(items);
   return sorted_values(work, std::move(keyed), truthy(a[0]));
 }
@@ -276,8 +277,14 @@ Result<Value> attr(Work& work, const Value& input, const Arguments& arguments) {
 
 // ---- map, select, reject ----
 
+// These take whatever is false, none too, for an empty sequence.
+Result<std::vector<Value>> members(Work& work, const Value& input) {
+  if (!truthy(input)) return std::vector<Value>();
+  return iterate(work, input);
+}
+
 Result<Value> map(Work& work, const Value& input, const Arguments& arguments) {
-  QUERN_TRY(auto items, iterate(work, input));
+  QUERN_TRY(auto items, members(work, input));
   if (arguments.positional.empty()) {
     QUERN_TRY(const auto a, arguments.bind("map", {"attribute", "default"}));
     QUERN_ENSURE(!a[0].is_undefined(), Errc::format, "map needs a filter or an attribute");
@@ -320,7 +327,7 @@ Result<Value> select(Work& work, const Value& input, const Arguments& arguments)
     number = find_test(test.as_string());
     QUERN_ENSURE(number, Errc::format, "no test named '", test.as_string(), "'");
   }
-  QUERN_TRY(const auto items, iterate(work, input));
+  QUERN_TRY(const auto items, members(work, input));
   std::vector<Value> out;
   for (const Value& value : items) {
     QUERN_CHECK(work.spend(1));

@@ -14,12 +14,36 @@ namespace {
 
 using Kind = Value::Kind;
 
+// Text made of a safe string is safe.
+Value like(Work& work, const Value& input, std::string text) {
+  return input.is_safe() ? work.safe_string(std::move(text)) : work.string(std::move(text));
+}
+
 template <std::string (*kMap)(std::string_view)>
 Result<Value> mapped(Work& work, const Value& input, const Arguments& arguments) {
   QUERN_CHECK(arguments.bind("the filter", {}));
   QUERN_TRY(const std::string text, str(work, input));
   QUERN_CHECK(work.spend_bytes(text.size() * 2));
-  return work.string(kMap(text));
+  return like(work, input, kMap(text));
+}
+
+Result<Value> escape(Work& work, const Value& input, const Arguments& arguments) {
+  QUERN_CHECK(arguments.bind("escape", {}));
+  if (input.is_safe()) return input;
+  QUERN_TRY(const std::string text, str(work, input));
+  QUERN_CHECK(work.spend_bytes(text.size() * 5));
+  return work.safe_string(escape_html(text));
+}
+
+Result<Value> forceescape(Work& work, const Value& input, const Arguments& arguments) {
+  QUERN_TRY(const std::string text, str(work, input));
+  return escape(work, work.string(text), arguments);
+}
+
+Result<Value> safe(Work& work, const Value& input, const Arguments& arguments) {
+  QUERN_CHECK(arguments.bind("safe", {}));
+  QUERN_TRY(std::string text, str(work, input));
+  return work.safe_string(std::move(text));
 }
 
 // jinja2's filter raises the first letter of each word, words being parted by white space, '-' and opening brackets.
@@ -31,21 +55,6 @@ std::string title_words(std::string_view text) {
     out.append(start ? upper(one) : lower(one));
     start = is_space(char_at(one)) || std::string_view("-({[<").find(one) != std::string_view::npos;
     text.remove_prefix(one.size());
-  }
-  return out;
-}
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out.append("&amp;"); break;
-      case '<': out.append("&lt;"); break;
-      case '>': out.append("&gt;"); break;
-      case '"': out.append("&#34;"); break;
-      case '\'': out.append("&#39;"); break;
-      default: out.push_back(c);
-    }
   }
   return out;
 }
@@ -67,10 +76,10 @@ std::string url_quote(std::string_view text) {
 Result<Value> trim(Work& work, const Value& input, const Arguments& arguments) {
   QUERN_TRY(const auto a, arguments.bind("trim", {"chars"}));
   QUERN_TRY(const std::string text, str(work, input));
-  if (!a[0].is_string()) return work.string(strip(text, Strip::both));
+  if (!a[0].is_string()) return like(work, input, std::string(strip(text, Strip::both)));
   const std::string_view set = a[0].as_string();
   QUERN_CHECK(work.spend((text.size() + 1) * (set.size() + 1) / 64));
-  return work.string(strip(text, Strip::both, &set));
+  return like(work, input, std::string(strip(text, Strip::both, &set)));
 }
 
 Result<Value> to_string(Work& work, const Value& input, const Arguments& arguments) {
@@ -113,7 +122,7 @@ Result<Value> indent(Work& work, const Value& input, const Arguments& arguments)
     if (i == 0 ? first : blank || !lines[i].empty()) out.append(margin);
     out.append(lines[i]);
   }
-  return work.string(std::move(out));
+  return like(work, input, std::move(out));
 }
 
 Result<Value> center(Work& work, const Value& input, const Arguments& arguments) {
@@ -131,8 +140,8 @@ Result<Value> truncate(Work& work, const Value& input, const Arguments& argument
   QUERN_TRY(const int64_t leeway, integer_or("truncate: leeway", a[3], 5));
   const std::string_view end = a[2].is_string() ? a[2].as_string() : std::string_view("...");
   const auto end_size = static_cast<int64_t>(count_chars(end));
-  QUERN_ENSURE(length >= end_size && leeway >= 0 && leeway < (int64_t{1} << 40) && length < (int64_t{1} << 40), Errc::format,
-               "truncate: the length ", length, " leaves no room for the end mark");
+  QUERN_ENSURE(length >= end_size && leeway >= 0 && leeway < (int64_t{1} << 40) && length < (int64_t{1} << 40),
+               Errc::format, "truncate: the length ", length, " leaves no room for the end mark");
   QUERN_CHECK(work.spend_bytes(text.size() * 8));
   const auto offsets = char_offsets(text);
   if (static_cast<int64_t>(offsets.size()) - 1 <= length + leeway) return work.string(text);
@@ -281,17 +290,17 @@ constexpr FilterInfo kFilters[] = {
     {"abs", absolute},
     {"capitalize", mapped<capitalize>},
     {"center", center},
-    {"e", mapped<escape_html>},
-    {"escape", mapped<escape_html>},
+    {"e", escape},
+    {"escape", escape},
     {"float", to_real},
-    {"forceescape", mapped<escape_html>},
+    {"forceescape", forceescape},
     {"format", format},
     {"indent", indent},
     {"int", to_integer},
     {"lower", mapped<lower>},
     {"replace", replace},
     {"round", round_number},
-    {"safe", to_string},
+    {"safe", safe},
     {"string", to_string},
     {"title", mapped<title_words>},
     {"tojson", tojson},

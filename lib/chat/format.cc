@@ -210,10 +210,21 @@ class Percent {
           append_char(out_, static_cast<uint32_t>(value.as_integer()));
         }
         return {};
-      case 'd': case 'i': case 'u': case 'x': case 'X': case 'o':
-      case 'f': case 'F': case 'e': case 'E': case 'g': case 'G':
+      case 'd':
+      case 'i':
+      case 'u':
+      case 'x':
+      case 'X':
+      case 'o':
+      case 'f':
+      case 'F':
+      case 'e':
+      case 'E':
+      case 'g':
+      case 'G':
         break;
-      default: return fail(Errc::format, "unknown conversion '%", spec.type, "' in a format");
+      default:
+        return fail(Errc::format, "unknown conversion '%", spec.type, "' in a format");
     }
     QUERN_ENSURE(value.is_number(), Errc::format, "%", spec.type, " needs a number, found ", value.type_name());
     Value number = value;
@@ -305,7 +316,7 @@ Result<Value> field_value(Work& work, std::string_view path, const Arguments& ar
 
 std::string fixed_text(double d, int digits) {
   if (!std::isfinite(d)) return float_text(d);
-  return (std::signbit(d) ? "-" : "") + float_digits(std::fabs(d), 'f', digits);
+  return cat(std::signbit(d) ? "-" : "", float_digits(std::fabs(d), 'f', digits));
 }
 
 Result<Value> percent_format(Work& work, std::string_view format, const Value& values) {

@@ -107,7 +107,8 @@ constexpr std::string_view kDays[] = {"Sunday", "Monday", "Tuesday", "Wednesday"
 constexpr std::string_view kMonths[] = {"January", "February", "March",     "April",   "May",      "June",
                                         "July",    "August",   "September", "October", "November", "December"};
 
-// Days since 1970-01-01 of a date of the Gregorian calendar (H. Hinnant, "chrono-compatible low-level date algorithms").
+// Days since 1970-01-01 of a date of the Gregorian calendar (H. Hinnant, "chrono-compatible low-level date
+// algorithms").
 int64_t days_from_civil(int64_t year, int64_t month, int64_t day) {
   year -= month <= 2;
   const int64_t era = (year >= 0 ? year : year - 399) / 400, year_of_era = year - era * 400;
@@ -132,45 +133,113 @@ bool append_conversion(std::string& out, char conversion, char flag, const Local
   const auto nested = [&](std::string_view format) { out.append(format_time(format, t)); };
   const uint32_t hour12 = t.hour % 12 == 0 ? 12 : t.hour % 12;
   switch (conversion) {
-    case 'Y': number(t.year, 0); break;
-    case 'y': number(((t.year % 100) + 100) % 100, 2); break;
-    case 'C': number(t.year / 100, 2); break;
-    case 'm': number(t.month, 2); break;
-    case 'd': number(t.day, 2); break;
-    case 'e': number(t.day, 2, ' '); break;
-    case 'H': number(t.hour, 2); break;
-    case 'k': number(t.hour, 2, ' '); break;
-    case 'I': number(hour12, 2); break;
-    case 'l': number(hour12, 2, ' '); break;
-    case 'M': number(t.minute, 2); break;
-    case 'S': number(t.second, 2); break;
-    case 'f': number(0, 6); break;
-    case 'j': number(year_day + 1, 3); break;
-    case 'u': number(weekday == 0 ? 7 : weekday, 0); break;
-    case 'w': number(weekday, 0); break;
-    case 'U': number((year_day + 7 - weekday) / 7, 2); break;
-    case 'W': number((year_day + 7 - (weekday + 6) % 7) / 7, 2); break;
-    case 'p': out.append(t.hour < 12 ? "AM" : "PM"); break;
-    case 'P': out.append(t.hour < 12 ? "am" : "pm"); break;
-    case 'A': out.append(day_name); break;
-    case 'a': out.append(day_name.substr(0, 3)); break;
-    case 'B': out.append(month_name); break;
+    case 'Y':
+      number(t.year, 0);
+      break;
+    case 'y':
+      number(((t.year % 100) + 100) % 100, 2);
+      break;
+    case 'C':
+      number(t.year / 100, 2);
+      break;
+    case 'm':
+      number(t.month, 2);
+      break;
+    case 'd':
+      number(t.day, 2);
+      break;
+    case 'e':
+      number(t.day, 2, ' ');
+      break;
+    case 'H':
+      number(t.hour, 2);
+      break;
+    case 'k':
+      number(t.hour, 2, ' ');
+      break;
+    case 'I':
+      number(hour12, 2);
+      break;
+    case 'l':
+      number(hour12, 2, ' ');
+      break;
+    case 'M':
+      number(t.minute, 2);
+      break;
+    case 'S':
+      number(t.second, 2);
+      break;
+    case 'f':
+      number(0, 6);
+      break;
+    case 'j':
+      number(year_day + 1, 3);
+      break;
+    case 'u':
+      number(weekday == 0 ? 7 : weekday, 0);
+      break;
+    case 'w':
+      number(weekday, 0);
+      break;
+    case 'U':
+      number((year_day + 7 - weekday) / 7, 2);
+      break;
+    case 'W':
+      number((year_day + 7 - (weekday + 6) % 7) / 7, 2);
+      break;
+    case 'p':
+      out.append(t.hour < 12 ? "AM" : "PM");
+      break;
+    case 'P':
+      out.append(t.hour < 12 ? "am" : "pm");
+      break;
+    case 'A':
+      out.append(day_name);
+      break;
+    case 'a':
+      out.append(day_name.substr(0, 3));
+      break;
+    case 'B':
+      out.append(month_name);
+      break;
     case 'b':
-    case 'h': out.append(month_name.substr(0, 3)); break;
-    case 'F': nested("%Y-%m-%d"); break;
+    case 'h':
+      out.append(month_name.substr(0, 3));
+      break;
+    case 'F':
+      nested("%Y-%m-%d");
+      break;
     case 'D':
-    case 'x': nested("%m/%d/%y"); break;
+    case 'x':
+      nested("%m/%d/%y");
+      break;
     case 'T':
-    case 'X': nested("%H:%M:%S"); break;
-    case 'R': nested("%H:%M"); break;
-    case 'r': nested("%I:%M:%S %p"); break;
-    case 'c': nested("%a %b %e %H:%M:%S %Y"); break;
-    case 'n': out.push_back('\n'); break;
-    case 't': out.push_back('\t'); break;
-    case '%': out.push_back('%'); break;
+    case 'X':
+      nested("%H:%M:%S");
+      break;
+    case 'R':
+      nested("%H:%M");
+      break;
+    case 'r':
+      nested("%I:%M:%S %p");
+      break;
+    case 'c':
+      nested("%a %b %e %H:%M:%S %Y");
+      break;
+    case 'n':
+      out.push_back('\n');
+      break;
+    case 't':
+      out.push_back('\t');
+      break;
+    case '%':
+      out.push_back('%');
+      break;
     case 'z':
-    case 'Z': break;  // the zone is not known
-    default: return false;
+    case 'Z':
+      break;  // the zone is not known
+    default:
+      return false;
   }
   return true;
 }

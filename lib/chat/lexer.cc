@@ -168,8 +168,8 @@ class Lexer {
       return {};
     }
     const char c = rest[0];
-    QUERN_ENSURE(kSingle.find(c) != kSingle.npos, Errc::format, "unexpected character '", rest.substr(0, char_size(rest)),
-                 "'");
+    QUERN_ENSURE(kSingle.find(c) != kSingle.npos, Errc::format, "unexpected character '",
+                 rest.substr(0, char_size(rest)), "'");
     if (c == '(' || c == '[' || c == '{') brackets.push_back(c == '(' ? ')' : c == '[' ? ']' : '}');
     if (c == ')' || c == ']' || c == '}') {
       QUERN_ENSURE(!brackets.empty() && brackets.back() == c, Errc::format, "unexpected '", c, "'");
@@ -184,8 +184,8 @@ class Lexer {
     const std::string_view rest = source_.substr(at_);
     size_t size = 0;
     const auto digits = [&] {
-      while (size < rest.size() && (is_digit(rest[size]) || (rest[size] == '_' && size + 1 < rest.size() &&
-                                                             is_digit(rest[size + 1])))) {
+      while (size < rest.size() &&
+             (is_digit(rest[size]) || (rest[size] == '_' && size + 1 < rest.size() && is_digit(rest[size + 1])))) {
         ++size;
       }
     };
@@ -205,9 +205,12 @@ class Lexer {
         digits();
       }
     }
-    const bool prefix = size == 1 && rest[0] == '0' && rest.size() > 1 && std::string_view("xXoObB").find(rest[1]) != rest.npos;
+    const bool prefix =
+        size == 1 && rest[0] == '0' && rest.size() > 1 && std::string_view("xXoObB").find(rest[1]) != rest.npos;
     if (prefix) {
-      for (size = 2; size < rest.size() && (is_digit(rest[size]) || rest[size] == '_' || ((rest[size] | 32) >= 'a' && (rest[size] | 32) <= 'f'));) ++size;
+      for (size = 2; size < rest.size() && (is_digit(rest[size]) || rest[size] == '_' ||
+                                            ((rest[size] | 32) >= 'a' && (rest[size] | 32) <= 'f'));)
+        ++size;
     }
     std::string text;
     for (const char c : rest.substr(0, size)) {
@@ -267,8 +270,8 @@ class Lexer {
   static Result<uint32_t> hex(std::string_view digits, size_t n) {
     uint32_t code = 0;
     const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
-    QUERN_ENSURE(digits.size() == n && parsed.ptr == digits.data() + n, Errc::format,
-                 "a character escape needs ", n, " hexadecimal digits");
+    QUERN_ENSURE(digits.size() == n && parsed.ptr == digits.data() + n, Errc::format, "a character escape needs ", n,
+                 " hexadecimal digits");
     QUERN_ENSURE(code < 0x110000, Errc::format, "a character escape names no character");
     return code >= 0xD800 && code < 0xE000 ? 0xFFFD : code;  // a lone surrogate is not a character
   }

@@ -61,18 +61,29 @@ Result<std::string> Machine::run() {
 
 Status Machine::step(const Instruction& i) {
   switch (i.op) {
-    case Op::constant: push(program_.constants[static_cast<size_t>(i.a)]); return {};
+    case Op::constant:
+      push(program_.constants[static_cast<size_t>(i.a)]);
+      return {};
     case Op::name: {
       QUERN_TRY(Value value, load(i));
       push(std::move(value));
       return {};
     }
-    case Op::store: scope_->set(static_cast<uint32_t>(i.a), pop()); return {};
-    case Op::store_attribute: return store_attribute(i);
-    case Op::pop: drop(1); return {};
-    case Op::output: return write_value();
-    case Op::text: return write(program_.constants[static_cast<size_t>(i.a)].as_string());
-    case Op::jump: jump(i); return {};
+    case Op::store:
+      scope_->set(static_cast<uint32_t>(i.a), pop());
+      return {};
+    case Op::store_attribute:
+      return store_attribute(i);
+    case Op::pop:
+      drop(1);
+      return {};
+    case Op::output:
+      return write_value();
+    case Op::text:
+      return write(program_.constants[static_cast<size_t>(i.a)].as_string());
+    case Op::jump:
+      jump(i);
+      return {};
     case Op::jump_if_false:
       if (!truthy(pop())) jump(i);
       return {};
@@ -84,10 +95,14 @@ Status Machine::step(const Instruction& i) {
         drop(1);
       }
       return {};
-    case Op::filter: return filter(i);
-    case Op::test: return test(i);
-    case Op::call: return call(i);
-    default: return i.op < Op::begin_capture ? step_expression(i) : step_block(i);
+    case Op::filter:
+      return filter(i);
+    case Op::test:
+      return test(i);
+    case Op::call:
+      return call(i);
+    default:
+      return i.op < Op::begin_capture ? step_expression(i) : step_block(i);
   }
 }
 
@@ -103,7 +118,8 @@ Status Machine::step_expression(const Instruction& i) {
       QUERN_TRY(stack_.back(), item(work_, stack_.back(), key));
       return {};
     }
-    case Op::slice: return slice_top();
+    case Op::slice:
+      return slice_top();
     case Op::make_list:
     case Op::make_tuple: {
       std::vector<Value> items(top(n).begin(), top(n).end());
@@ -112,7 +128,8 @@ Status Machine::step_expression(const Instruction& i) {
       push(std::move(made));
       return {};
     }
-    case Op::make_dict: return make_dict(n);
+    case Op::make_dict:
+      return make_dict(n);
     case Op::negate: {
       QUERN_TRY(stack_.back(), negate(stack_.back()));
       return {};
@@ -121,28 +138,37 @@ Status Machine::step_expression(const Instruction& i) {
       QUERN_ENSURE(stack_.back().is_number(), Errc::format, "a ", stack_.back().type_name(), " is not a number");
       if (stack_.back().is_integral()) stack_.back() = Value::integer(stack_.back().as_integer());
       return {};
-    case Op::logical_not: stack_.back() = Value::boolean(!truthy(stack_.back())); return {};
+    case Op::logical_not:
+      stack_.back() = Value::boolean(!truthy(stack_.back()));
+      return {};
     case Op::binary: {
       const Value right = pop();
       QUERN_TRY(stack_.back(), binary(work_, static_cast<Binary>(i.flag), stack_.back(), right));
       return {};
     }
-    case Op::concatenate: return concatenate(n);
+    case Op::concatenate:
+      return concatenate(n);
     case Op::compare: {
       const Value right = pop();
       QUERN_TRY(const bool holds, compare(work_, static_cast<Compare>(i.flag), stack_.back(), right));
       stack_.back() = Value::boolean(holds);
       return {};
     }
-    case Op::compare_chain: return compare_chain(i);
-    default: return fail(Errc::internal, "unknown instruction");
+    case Op::compare_chain:
+      return compare_chain(i);
+    default:
+      return fail(Errc::internal, "unknown instruction");
   }
 }
 
 Status Machine::step_block(const Instruction& i) {
   switch (i.op) {
-    case Op::begin_capture: captures_.emplace_back(); return {};
-    case Op::end_capture: push(end_capture()); return {};
+    case Op::begin_capture:
+      captures_.emplace_back();
+      return {};
+    case Op::end_capture:
+      push(end_capture());
+      return {};
     case Op::push_scope: {
       auto inner = std::make_shared<Scope>();
       inner->parent = std::move(scope_);
@@ -154,9 +180,12 @@ Status Machine::step_block(const Instruction& i) {
       scope_ = std::move(outer);
       return {};
     }
-    case Op::unpack: return unpack(static_cast<size_t>(i.a));
-    case Op::loop_begin: return loop_begin(i);
-    case Op::loop_next: return loop_next(i);
+    case Op::unpack:
+      return unpack(static_cast<size_t>(i.a));
+    case Op::loop_begin:
+      return loop_begin(i);
+    case Op::loop_next:
+      return loop_next(i);
     case Op::loop_end: {
       auto loop = end_loop();
       const bool empty = loop->items.empty();
@@ -172,7 +201,8 @@ Status Machine::step_block(const Instruction& i) {
       push(std::move(kept));
       return {};
     }
-    case Op::loop_return: return loop_return(i);
+    case Op::loop_return:
+      return loop_return(i);
     case Op::macro: {
       const MacroCode& code = program_.macros[static_cast<size_t>(i.a)];
       QUERN_CHECK(work_.room(512));
@@ -193,7 +223,8 @@ Status Machine::step_block(const Instruction& i) {
       push(std::move(text));
       return {};
     }
-    default: return fail(Errc::internal, "unknown instruction");
+    default:
+      return fail(Errc::internal, "unknown instruction");
   }
 }
 

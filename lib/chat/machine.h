@@ -65,7 +65,9 @@ class Machine {
   Status step(const Instruction& instruction);
   Status step_expression(const Instruction& instruction);
   Status step_block(const Instruction& instruction);
-  void jump(const Instruction& instruction) { at_ = at_ - 1 + static_cast<size_t>(static_cast<int64_t>(instruction.a)); }
+  void jump(const Instruction& instruction) {
+    at_ = at_ - 1 + static_cast<size_t>(static_cast<int64_t>(instruction.a));
+  }
 
   void push(Value value) { stack_.push_back(std::move(value)); }
   Value pop() {
@@ -105,7 +107,7 @@ class Machine {
   Value end_capture();
 
   const Template::Program& program_;
-  Work work_;  // before everything that holds values
+  Work work_;                   // before everything that holds values
   std::vector<Value> context_;  ///< the given variables and the globals, by name number
   std::vector<Value> stack_;
   std::vector<std::string> captures_;  ///< the first is the output

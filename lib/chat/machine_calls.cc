@@ -67,8 +67,10 @@ Status Machine::call(const Instruction& i) {
   drop(operands.size());
   const Value& callee = operands[0];
   switch (callee.kind()) {
-    case Value::Kind::macro: return call_macro(*callee.as_macro(), std::move(arguments));
-    case Value::Kind::loop: return call_loop(*callee.as_loop(), arguments);
+    case Value::Kind::macro:
+      return call_macro(*callee.as_macro(), std::move(arguments));
+    case Value::Kind::loop:
+      return call_loop(*callee.as_loop(), arguments);
     case Value::Kind::method: {
       QUERN_TRY(Value result, call_method(work_, callee.as_method(), arguments));
       push(std::move(result));
@@ -79,8 +81,10 @@ Status Machine::call(const Instruction& i) {
       push(std::move(result));
       return {};
     }
-    case Value::Kind::undefined: return undefined_error(callee);
-    default: return fail(Errc::format, "a ", callee.type_name(), " cannot be called");
+    case Value::Kind::undefined:
+      return undefined_error(callee);
+    default:
+      return fail(Errc::format, "a ", callee.type_name(), " cannot be called");
   }
 }
 

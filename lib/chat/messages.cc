@@ -9,8 +9,8 @@ Result<Value> chat_variables(std::span<const Message> messages, const ChatVariab
   std::vector<Value> list;
   list.reserve(messages.size());
   for (const Message& message : messages) {
-    list.push_back(Value::object(
-        {{key("role"), Value::string(message.role)}, {key("content"), Value::string(message.content)}}));
+    list.push_back(
+        Value::object({{key("role"), Value::string(message.role)}, {key("content"), Value::string(message.content)}}));
   }
   std::vector<Value::Entry> entries = {{key("messages"), Value::list(std::move(list))},
                                        {key("add_generation_prompt"), Value::boolean(variables.add_generation_prompt)},
@@ -19,8 +19,8 @@ Result<Value> chat_variables(std::span<const Message> messages, const ChatVariab
   if (!variables.extra_json.empty()) {
     auto extra = parse_json(variables.extra_json);
     if (!extra) return fail(Errc::argument, "the extra variables of the chat template: ", extra.error().message);
-    QUERN_ENSURE(extra->is_object(), Errc::argument, "the extra variables of the chat template are a JSON object, found ",
-                 extra->type_name());
+    QUERN_ENSURE(extra->is_object(), Errc::argument,
+                 "the extra variables of the chat template are a JSON object, found ", extra->type_name());
     for (const auto& entry : extra->as_object().entries()) entries.push_back(entry);
   }
   return Value::object(std::move(entries));

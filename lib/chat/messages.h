@@ -23,8 +23,8 @@ struct ChatVariables {
 /// The template's variables: messages, add_generation_prompt, bos_token, eos_token, and the extra ones.
 Result<Value> chat_variables(std::span<const Message> messages, const ChatVariables& variables);
 
-/// A conversation as the text that a model reads. A template that refuses it (roles must alternate, no system role, ...)
-/// gives Errc::argument with the template's own words.
+/// A conversation as the text that a model reads. A template that refuses it (roles must alternate, no system role,
+/// ...) gives Errc::argument with the template's own words.
 Result<std::string> render_chat(const Template& chat_template, std::span<const Message> messages,
                                 const ChatVariables& variables, const RenderOptions& options = {});
 

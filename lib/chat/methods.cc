@@ -1,4 +1,5 @@
-// As in the sandbox that chat templates are rendered in elsewhere, methods that would change a list or a dict are refused.
+// As in the sandbox that chat templates are rendered in elsewhere, methods that would change a list or a dict are
+// refused.
 #include "lib/chat/methods.h"
 
 #include <algorithm>
@@ -209,7 +210,8 @@ Result<Value> all_of_class(Work& work, const Value& self, const Arguments& argum
   std::string_view text = self.as_string();
   QUERN_CHECK(work.spend_bytes(text.size()));
   bool cased = false;
-  if (kClass == Class::ascii) return Value::boolean(std::all_of(text.begin(), text.end(), [](char c) { return !(c & 0x80); }));
+  if (kClass == Class::ascii)
+    return Value::boolean(std::all_of(text.begin(), text.end(), [](char c) { return !(c & 0x80); }));
   if (text.empty()) return Value::boolean(false);
   for (; !text.empty(); text.remove_prefix(char_size(text))) {
     const uint32_t c = char_at(text);
@@ -280,35 +282,68 @@ Result<Value> dict_part(Work& work, const Value& self, const Arguments& argument
 }
 
 constexpr MethodInfo kMethods[] = {
-    {Kind::string, "strip", stripped<Strip::both>}, {Kind::string, "lstrip", stripped<Strip::left>},
-    {Kind::string, "rstrip", stripped<Strip::right>}, {Kind::string, "split", split_text<false>},
-    {Kind::string, "rsplit", split_text<true>}, {Kind::string, "splitlines", splitlines},
-    {Kind::string, "startswith", affixed<true>}, {Kind::string, "endswith", affixed<false>},
-    {Kind::string, "replace", replace}, {Kind::string, "join", join},
-    {Kind::string, "upper", mapped<upper>}, {Kind::string, "lower", mapped<lower>},
-    {Kind::string, "casefold", mapped<lower>}, {Kind::string, "title", mapped<title>},
-    {Kind::string, "capitalize", mapped<capitalize>}, {Kind::string, "swapcase", mapped<swapcase>},
-    {Kind::string, "find", find<false, false>}, {Kind::string, "rfind", find<true, false>},
-    {Kind::string, "index", find<false, true>}, {Kind::string, "rindex", find<true, true>},
-    {Kind::string, "count", count_text}, {Kind::string, "format", format},
-    {Kind::string, "partition", partition<false>}, {Kind::string, "rpartition", partition<true>},
-    {Kind::string, "removeprefix", remove_affix<true>}, {Kind::string, "removesuffix", remove_affix<false>},
-    {Kind::string, "ljust", justify<'<'>}, {Kind::string, "rjust", justify<'>'>},
-    {Kind::string, "center", justify<'^'>}, {Kind::string, "zfill", zfill},
-    {Kind::string, "isalpha", all_of_class<Class::alpha>}, {Kind::string, "isdigit", all_of_class<Class::digit>},
-    {Kind::string, "isnumeric", all_of_class<Class::digit>}, {Kind::string, "isdecimal", all_of_class<Class::digit>},
-    {Kind::string, "isalnum", all_of_class<Class::alnum>}, {Kind::string, "isspace", all_of_class<Class::space>},
-    {Kind::string, "islower", all_of_class<Class::lower>}, {Kind::string, "isupper", all_of_class<Class::upper>},
+    {Kind::string, "strip", stripped<Strip::both>},
+    {Kind::string, "lstrip", stripped<Strip::left>},
+    {Kind::string, "rstrip", stripped<Strip::right>},
+    {Kind::string, "split", split_text<false>},
+    {Kind::string, "rsplit", split_text<true>},
+    {Kind::string, "splitlines", splitlines},
+    {Kind::string, "startswith", affixed<true>},
+    {Kind::string, "endswith", affixed<false>},
+    {Kind::string, "replace", replace},
+    {Kind::string, "join", join},
+    {Kind::string, "upper", mapped<upper>},
+    {Kind::string, "lower", mapped<lower>},
+    {Kind::string, "casefold", mapped<lower>},
+    {Kind::string, "title", mapped<title>},
+    {Kind::string, "capitalize", mapped<capitalize>},
+    {Kind::string, "swapcase", mapped<swapcase>},
+    {Kind::string, "find", find<false, false>},
+    {Kind::string, "rfind", find<true, false>},
+    {Kind::string, "index", find<false, true>},
+    {Kind::string, "rindex", find<true, true>},
+    {Kind::string, "count", count_text},
+    {Kind::string, "format", format},
+    {Kind::string, "partition", partition<false>},
+    {Kind::string, "rpartition", partition<true>},
+    {Kind::string, "removeprefix", remove_affix<true>},
+    {Kind::string, "removesuffix", remove_affix<false>},
+    {Kind::string, "ljust", justify<'<'>},
+    {Kind::string, "rjust", justify<'>'>},
+    {Kind::string, "center", justify<'^'>},
+    {Kind::string, "zfill", zfill},
+    {Kind::string, "isalpha", all_of_class<Class::alpha>},
+    {Kind::string, "isdigit", all_of_class<Class::digit>},
+    {Kind::string, "isnumeric", all_of_class<Class::digit>},
+    {Kind::string, "isdecimal", all_of_class<Class::digit>},
+    {Kind::string, "isalnum", all_of_class<Class::alnum>},
+    {Kind::string, "isspace", all_of_class<Class::space>},
+    {Kind::string, "islower", all_of_class<Class::lower>},
+    {Kind::string, "isupper", all_of_class<Class::upper>},
     {Kind::string, "isascii", all_of_class<Class::ascii>},
-    {Kind::list, "index", list_index}, {Kind::list, "count", list_count}, {Kind::list, "copy", itself},
-    {Kind::list, "append", refused}, {Kind::list, "extend", refused}, {Kind::list, "insert", refused},
-    {Kind::list, "pop", refused}, {Kind::list, "remove", refused}, {Kind::list, "clear", refused},
-    {Kind::list, "reverse", refused}, {Kind::list, "sort", refused},
-    {Kind::object, "get", dict_get}, {Kind::object, "keys", dict_part<0>}, {Kind::object, "values", dict_part<1>},
-    {Kind::object, "items", dict_part<2>}, {Kind::object, "copy", itself},
-    {Kind::object, "pop", refused}, {Kind::object, "update", refused}, {Kind::object, "setdefault", refused},
-    {Kind::object, "popitem", refused}, {Kind::object, "clear", refused},
-    {Kind::loop, "cycle", call_loop_cycle}, {Kind::loop, "changed", call_loop_changed},
+    {Kind::list, "index", list_index},
+    {Kind::list, "count", list_count},
+    {Kind::list, "copy", itself},
+    {Kind::list, "append", refused},
+    {Kind::list, "extend", refused},
+    {Kind::list, "insert", refused},
+    {Kind::list, "pop", refused},
+    {Kind::list, "remove", refused},
+    {Kind::list, "clear", refused},
+    {Kind::list, "reverse", refused},
+    {Kind::list, "sort", refused},
+    {Kind::object, "get", dict_get},
+    {Kind::object, "keys", dict_part<0>},
+    {Kind::object, "values", dict_part<1>},
+    {Kind::object, "items", dict_part<2>},
+    {Kind::object, "copy", itself},
+    {Kind::object, "pop", refused},
+    {Kind::object, "update", refused},
+    {Kind::object, "setdefault", refused},
+    {Kind::object, "popitem", refused},
+    {Kind::object, "clear", refused},
+    {Kind::loop, "cycle", call_loop_cycle},
+    {Kind::loop, "changed", call_loop_changed},
 };
 
 }  // namespace
@@ -325,7 +360,28 @@ std::optional<uint32_t> find_method(Kind kind, std::string_view name) {
 std::string_view method_name(uint32_t number) { return kMethods[number].name; }
 
 Result<Value> call_method(Work& work, const Value::Method& method, const Arguments& arguments) {
-  return kMethods[method.number].call(work, method.self, arguments);
+  const MethodInfo& info = kMethods[method.number];
+  if (!method.self.is_safe()) return info.call(work, method.self, arguments);
+  // A safe string stays safe: what is put into it is escaped.
+  Arguments safe = arguments;
+  if (info.name == "replace" || info.name == "ljust" || info.name == "rjust" || info.name == "format") {
+    for (Value& value : safe.positional) {
+      if (!value.is_string()) continue;
+      QUERN_TRY(std::string text, escaped(work, value));
+      value = work.string(std::move(text));
+    }
+  }
+  if (info.name == "join" && safe.positional.size() == 1) {
+    QUERN_TRY(auto items, iterate(work, safe.positional[0]));
+    for (Value& value : items) {
+      if (!value.is_string()) continue;
+      QUERN_TRY(std::string text, escaped(work, value));
+      value = work.string(std::move(text));
+    }
+    QUERN_TRY(safe.positional[0], work.list(std::move(items)));
+  }
+  QUERN_TRY(const Value result, info.call(work, method.self, safe));
+  return mark_safe(work, result);
 }
 
 }  // namespace quern::chat

@@ -64,18 +64,25 @@ Result<Value> integers(Binary op, int64_t a, int64_t b) {
     case Binary::multiply:
       if (__builtin_mul_overflow(a, b, &out)) return overflow("*");
       return Value::integer(out);
-    case Binary::power: return integer_power(a, b);
-    default: return integer_division(op, a, b);
+    case Binary::power:
+      return integer_power(a, b);
+    default:
+      return integer_division(op, a, b);
   }
 }
 
 Result<Value> reals(Binary op, double a, double b) {
   switch (op) {
-    case Binary::add: return Value::real(a + b);
-    case Binary::subtract: return Value::real(a - b);
-    case Binary::multiply: return Value::real(a * b);
-    case Binary::power: return Value::real(std::pow(a, b));
-    default: break;
+    case Binary::add:
+      return Value::real(a + b);
+    case Binary::subtract:
+      return Value::real(a - b);
+    case Binary::multiply:
+      return Value::real(a * b);
+    case Binary::power:
+      return Value::real(std::pow(a, b));
+    default:
+      break;
   }
   QUERN_ENSURE(b != 0, Errc::format, "division by zero");
   if (op == Binary::divide) return Value::real(a / b);
@@ -104,6 +111,11 @@ Result<Value> repeat(Work& work, const Value& value, int64_t times) {
 }
 
 Result<Value> join_two(Work& work, const Value& a, const Value& b) {
+  if (a.is_safe() || b.is_safe()) {
+    QUERN_TRY(std::string left, escaped(work, a));
+    QUERN_TRY(const std::string right, escaped(work, b));
+    return work.safe_string(std::move(left.append(right)));
+  }
   if (a.is_string()) {
     QUERN_CHECK(work.spend_bytes(a.as_string().size() + b.as_string().size()));
     std::string out;
@@ -185,15 +197,22 @@ Error undefined_error(const Value& value) {
 bool truthy(const Value& value) {
   switch (value.kind()) {
     case Kind::undefined:
-    case Kind::none: return false;
+    case Kind::none:
+      return false;
     case Kind::boolean:
-    case Kind::integer: return value.as_integer() != 0;
-    case Kind::real: return value.as_real() != 0;
-    case Kind::string: return !value.as_string().empty();
+    case Kind::integer:
+      return value.as_integer() != 0;
+    case Kind::real:
+      return value.as_real() != 0;
+    case Kind::string:
+      return !value.as_string().empty();
     case Kind::list:
-    case Kind::tuple: return !value.items().empty();
-    case Kind::object: return value.as_object().size() != 0;
-    default: return true;
+    case Kind::tuple:
+      return !value.items().empty();
+    case Kind::object:
+      return value.as_object().size() != 0;
+    default:
+      return true;
   }
 }
 
@@ -259,20 +278,25 @@ Result<bool> less(Work& work, const Value& a, const Value& b) {
 
 Result<bool> compare(Work& work, Compare op, const Value& a, const Value& b) {
   switch (op) {
-    case Compare::equal: return equal(work, a, b);
+    case Compare::equal:
+      return equal(work, a, b);
     case Compare::not_equal: {
       QUERN_TRY(const bool same, equal(work, a, b));
       return !same;
     }
-    case Compare::less: return less(work, a, b);
-    case Compare::greater: return less(work, b, a);
-    case Compare::in: return contains(work, a, b);
+    case Compare::less:
+      return less(work, a, b);
+    case Compare::greater:
+      return less(work, b, a);
+    case Compare::in:
+      return contains(work, a, b);
     case Compare::not_in: {
       QUERN_TRY(const bool found, contains(work, a, b));
       return !found;
     }
     case Compare::less_equal:
-    case Compare::greater_equal: break;
+    case Compare::greater_equal:
+      break;
   }
   const bool up = op == Compare::less_equal;
   QUERN_TRY(const bool before, less(work, up ? a : b, up ? b : a));
@@ -308,8 +332,7 @@ Result<Value> item(Work& work, const Value& object, const Value& key) {
 
 Result<Value> slice(Work& work, const Value& object, const Value& start, const Value& stop, const Value& step) {
   if (object.is_undefined()) return undefined_error(object);
-  QUERN_ENSURE(object.is_string() || object.is_sequence(), Errc::format, "a ", object.type_name(),
-               " cannot be sliced");
+  QUERN_ENSURE(object.is_string() || object.is_sequence(), Errc::format, "a ", object.type_name(), " cannot be sliced");
   for (const Value* part : {&start, &stop, &step}) {
     QUERN_ENSURE(part->is_integral() || part->is_none() || part->is_undefined(), Errc::format,
                  "a slice is of integers, found ", part->type_name());
@@ -334,7 +357,7 @@ Result<Value> slice(Work& work, const Value& object, const Value& start, const V
     }
     if (__builtin_add_overflow(i, by, &i)) break;
   }
-  if (text) return work.string(std::move(characters));
+  if (text) return object.is_safe() ? work.safe_string(std::move(characters)) : work.string(std::move(characters));
   return object.is(Kind::tuple) ? work.tuple(std::move(items)) : work.list(std::move(items));
 }
 

@@ -74,6 +74,8 @@ Status Parser::expression(bool with_condition) {
     const size_t to_end = emit_.emit(Op::jump);
     emit_.land(to_else);
     if (take_name("else")) {
+      const Level level(*this);
+      QUERN_CHECK(level.check());
       QUERN_CHECK(expression());
     } else {
       emit_.emit(Op::constant, static_cast<int32_t>(emit_.constant(Value())));
@@ -159,7 +161,9 @@ Status Parser::primary() {
     case Token::Kind::name: {
       ++at_;
       const std::string& name = token.text;
-      const auto constant = [&](const Value& value) { emit_.emit(Op::constant, static_cast<int32_t>(emit_.constant(value))); };
+      const auto constant = [&](const Value& value) {
+        emit_.emit(Op::constant, static_cast<int32_t>(emit_.constant(value)));
+      };
       if (name == "true" || name == "True") {
         constant(Value::boolean(true));
       } else if (name == "false" || name == "False") {
@@ -173,10 +177,14 @@ Status Parser::primary() {
       }
       return {};
     }
-    case Token::Kind::string: return string_literal();
+    case Token::Kind::string:
+      return string_literal();
     case Token::Kind::integer:
-    case Token::Kind::real: ++at_; return literal_number(token);
-    default: break;
+    case Token::Kind::real:
+      ++at_;
+      return literal_number(token);
+    default:
+      break;
   }
   if (take_symbol("(")) {
     QUERN_CHECK(tuple(true, true));
@@ -245,27 +253,32 @@ Status Parser::postfix() {
   }
 }
 
-// After '[': an index, or a slice start:stop:step.
+// After '[': indices between commas, which make a tuple if not just one, or a slice start:stop:step.
 Status Parser::subscript() {
   const uint32_t position = peek().position;
   const auto absent = [&] { emit_.emit(Op::constant, static_cast<int32_t>(emit_.constant(Value::none()))); };
-  bool sliced = false;
-  if (is_symbol(":")) {
-    absent();
-  } else {
-    QUERN_CHECK(tuple(true, false));
-  }
-  int parts = 1;
-  while (parts < 3 && take_symbol(":")) {
-    sliced = true;
-    ++parts;
+  int32_t n = 0;
+  int parts = 0;
+  while (!is_symbol("]")) {
     if (is_symbol(":") || is_symbol("]")) {
       absent();
     } else {
       QUERN_CHECK(expression());
     }
+    for (parts = 1; parts < 3 && take_symbol(":"); ++parts) {
+      if (is_symbol(":") || is_symbol("]")) {
+        absent();
+      } else {
+        QUERN_CHECK(expression());
+      }
+    }
+    ++n;
+    if (parts > 1 || !take_symbol(",")) break;
   }
+  const bool sliced = parts > 1;
+  QUERN_ENSURE(!sliced || n == 1, Errc::format, "a slice among several indices");
   for (; sliced && parts < 3; ++parts) absent();
+  if (n != 1) emit_.emit(Op::make_tuple, n);
   emit_.at(position);
   emit_.emit(sliced ? Op::slice : Op::item);
   return expect_symbol("]");
@@ -365,8 +378,8 @@ Status Parser::test() {
     QUERN_TRY(call, arguments());
   } else if (next.kind == Token::Kind::string || next.kind == Token::Kind::integer || next.kind == Token::Kind::real ||
              is_symbol("[") || is_symbol("{") ||
-             (next.kind == Token::Kind::name && !is_name("else") && !is_name("or") && !is_name("and") && !is_name("if") &&
-              !is_name("in") && !is_name("not"))) {
+             (next.kind == Token::Kind::name && !is_name("else") && !is_name("or") && !is_name("and") &&
+              !is_name("if") && !is_name("in") && !is_name("not"))) {
     QUERN_ENSURE(!is_name("is"), Errc::format, "tests cannot follow one another: put the first in parentheses");
     QUERN_CHECK(primary());
     QUERN_CHECK(postfix());

@@ -29,10 +29,14 @@ bool Parser::take_name(std::string_view text) {
 Error Parser::unexpected(std::string_view wanted) const {
   const Token& token = peek();
   switch (token.kind) {
-    case Token::Kind::end: return fail(Errc::format, "expected ", wanted, ", found the end of the template");
-    case Token::Kind::close_output: return fail(Errc::format, "expected ", wanted, ", found '}}'");
-    case Token::Kind::close_tag: return fail(Errc::format, "expected ", wanted, ", found '%}'");
-    default: return fail(Errc::format, "expected ", wanted, ", found '", token.text.substr(0, 40), "'");
+    case Token::Kind::end:
+      return fail(Errc::format, "expected ", wanted, ", found the end of the template");
+    case Token::Kind::close_output:
+      return fail(Errc::format, "expected ", wanted, ", found '}}'");
+    case Token::Kind::close_tag:
+      return fail(Errc::format, "expected ", wanted, ", found '%}'");
+    default:
+      return fail(Errc::format, "expected ", wanted, ", found '", token.text.substr(0, 40), "'");
   }
 }
 
@@ -74,8 +78,8 @@ Result<std::shared_ptr<const Template::Program>> Parser::run(std::string source)
   return emit_.finish();
 }
 
-// Text, outputs and statements up to a tag that begins with one of `ends`, or to the end where there are none. The tag is
-// opened, its name not yet taken.
+// Text, outputs and statements up to a tag that begins with one of `ends`, or to the end where there are none. The tag
+// is opened, its name not yet taken.
 Status Parser::body(std::initializer_list<std::string_view> ends) {
   const Level level(*this);
   QUERN_CHECK(level.check());

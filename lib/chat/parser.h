@@ -1,5 +1,5 @@
-// Tokens to instructions: recursive descent with a counter of depth. Expressions are in parse_expression.cc, statements in
-// parse_statement.cc. The grammar and its precedences are jinja2's.
+// Tokens to instructions: recursive descent with a counter of depth. Expressions are in parse_expression.cc, statements
+// in parse_statement.cc. The grammar and its precedences are jinja2's.
 #pragma once
 
 #include "lib/chat/emitter.h"

@@ -47,8 +47,8 @@ void append_quoted(std::string_view text, std::string& out) {
   out.push_back(quote);
 }
 
-// Writes nested values. The depth of containers is bounded by their construction, that of namespaces by `depth`; a value
-// that holds one part many times over is bounded by the steps and the memory.
+// Writes nested values. The depth of containers is bounded by their construction, that of namespaces by `depth`; a
+// value that holds one part many times over is bounded by the steps and the memory.
 class ReprWriter {
  public:
   ReprWriter(Work& work, std::string& out) : work_(work), out_(out) {}
@@ -57,23 +57,44 @@ class ReprWriter {
     QUERN_ENSURE(depth <= kMaxValueDepth, Errc::memory, "a value is nested deeper than ", kMaxValueDepth);
     QUERN_CHECK(work_.spend(1));
     switch (value.kind()) {
-      case Kind::undefined: out_.append("Undefined"); break;
-      case Kind::none: out_.append("None"); break;
-      case Kind::boolean: out_.append(value.as_boolean() ? "True" : "False"); break;
-      case Kind::integer: out_.append(cat(value.as_integer())); break;
-      case Kind::real: out_.append(float_text(value.as_real())); break;
+      case Kind::undefined:
+        out_.append("Undefined");
+        break;
+      case Kind::none:
+        out_.append("None");
+        break;
+      case Kind::boolean:
+        out_.append(value.as_boolean() ? "True" : "False");
+        break;
+      case Kind::integer:
+        out_.append(cat(value.as_integer()));
+        break;
+      case Kind::real:
+        out_.append(float_text(value.as_real()));
+        break;
       case Kind::string:
         QUERN_CHECK(work_.spend_bytes(value.as_string().size()));
         append_quoted(value.as_string(), out_);
         break;
       case Kind::list:
-      case Kind::tuple: return write_items(value, depth);
-      case Kind::object: return write_object(value.as_object(), depth);
-      case Kind::space: return write_space(*value.as_space(), depth);
-      case Kind::method: out_.append("<method>"); break;
-      case Kind::function: out_.append("<function>"); break;
-      case Kind::macro: out_.append(cat("<Macro '", value.as_macro()->code->name, "'>")); break;
-      case Kind::loop: out_.append("<LoopContext>"); break;
+      case Kind::tuple:
+        return write_items(value, depth);
+      case Kind::object:
+        return write_object(value.as_object(), depth);
+      case Kind::space:
+        return write_space(*value.as_space(), depth);
+      case Kind::method:
+        out_.append("<method>");
+        break;
+      case Kind::function:
+        out_.append("<function>");
+        break;
+      case Kind::macro:
+        out_.append(cat("<Macro '", value.as_macro()->code->name, "'>"));
+        break;
+      case Kind::loop:
+        out_.append("<LoopContext>");
+        break;
     }
     return work_.room(out_.size());
   }
@@ -132,17 +153,32 @@ class JsonWriter {
   Status write(const Value& value, uint32_t level) {
     QUERN_CHECK(work_.spend(1));
     switch (value.kind()) {
-      case Kind::none: out_.append("null"); break;
-      case Kind::boolean: out_.append(value.as_boolean() ? "true" : "false"); break;
-      case Kind::integer: out_.append(cat(value.as_integer())); break;
-      case Kind::real: out_.append(number(value.as_real())); break;
-      case Kind::string: QUERN_CHECK(quoted(value.as_string())); break;
+      case Kind::none:
+        out_.append("null");
+        break;
+      case Kind::boolean:
+        out_.append(value.as_boolean() ? "true" : "false");
+        break;
+      case Kind::integer:
+        out_.append(cat(value.as_integer()));
+        break;
+      case Kind::real:
+        out_.append(number(value.as_real()));
+        break;
+      case Kind::string:
+        QUERN_CHECK(quoted(value.as_string()));
+        break;
       case Kind::list:
-      case Kind::tuple: QUERN_CHECK(write_items(value, level)); break;
-      case Kind::object: QUERN_CHECK(write_object(value.as_object(), level)); break;
+      case Kind::tuple:
+        QUERN_CHECK(write_items(value, level));
+        break;
+      case Kind::object:
+        QUERN_CHECK(write_object(value.as_object(), level));
+        break;
       case Kind::undefined:
         return fail(Errc::format, "tojson: '", value.undefined_name(), "' is undefined");
-      default: return fail(Errc::format, "tojson: a ", value.type_name(), " has no JSON form");
+      default:
+        return fail(Errc::format, "tojson: a ", value.type_name(), " has no JSON form");
     }
     return work_.room(out_.size());
   }

@@ -12,47 +12,47 @@ namespace quern::chat {
 
 enum class Op : uint8_t {
   // What is popped and pushed is written (popped -- pushed). Jumps go `a` instructions on from their own place.
-  constant,        ///< ( -- constants[a])
-  name,            ///< ( -- value of names[a]); flag 1: only looked into, so a `loop` does not outlive its loop
-  store,           ///< (value -- ) names[a] in the innermost scope
-  store_attribute, ///< (value -- ) attribute constants[b] of the namespace names[a]
-  pop,             ///< (value -- )
-  output,          ///< (value -- ) its text is written
-  text,            ///< ( -- ) constants[a] is written
-  attribute,       ///< (object -- object.constants[a])
-  item,            ///< (object key -- object[key])
-  slice,           ///< (object start stop step -- slice)
-  make_list,       ///< (a items -- list)
-  make_tuple,      ///< (a items -- tuple)
-  make_dict,       ///< (a keys and values -- dict)
-  negate,          ///< (number -- )
-  plus,            ///< (number -- number)
-  logical_not,     ///< (value -- bool)
-  binary,          ///< (left right -- value); flag: the operator
-  concatenate,     ///< (a values -- string)
-  compare,         ///< (left right -- bool); flag: the comparison
-  compare_chain,   ///< (left right -- right), or (left right -- False) and jump where it does not hold
+  constant,         ///< ( -- constants[a])
+  name,             ///< ( -- value of names[a]); flag 1: only looked into, so a `loop` does not outlive its loop
+  store,            ///< (value -- ) names[a] in the innermost scope
+  store_attribute,  ///< (value -- ) attribute constants[b] of the namespace names[a]
+  pop,              ///< (value -- )
+  output,           ///< (value -- ) its text is written
+  text,             ///< ( -- ) constants[a] is written
+  attribute,        ///< (object -- object.constants[a])
+  item,             ///< (object key -- object[key])
+  slice,            ///< (object start stop step -- slice)
+  make_list,        ///< (a items -- list)
+  make_tuple,       ///< (a items -- tuple)
+  make_dict,        ///< (a keys and values -- dict)
+  negate,           ///< (number -- )
+  plus,             ///< (number -- number)
+  logical_not,      ///< (value -- bool)
+  binary,           ///< (left right -- value); flag: the operator
+  concatenate,      ///< (a values -- string)
+  compare,          ///< (left right -- bool); flag: the comparison
+  compare_chain,    ///< (left right -- right), or (left right -- False) and jump where it does not hold
   jump,
-  jump_if_false,   ///< (value -- )
-  jump_and,        ///< (value -- ), or stays and jumps if false
-  jump_or,         ///< (value -- ), or stays and jumps if true
-  filter,          ///< (input arguments -- value); a: number, or -1 - constant of an unknown name; b: call
-  test,            ///< (input arguments -- bool); like filter; flag 1: negated
-  call,            ///< (callee arguments -- result); b: call
-  begin_capture,   ///< output goes to a buffer from here
-  end_capture,     ///< ( -- string) the buffer
+  jump_if_false,  ///< (value -- )
+  jump_and,       ///< (value -- ), or stays and jumps if false
+  jump_or,        ///< (value -- ), or stays and jumps if true
+  filter,         ///< (input arguments -- value); a: number, or -1 - constant of an unknown name; b: call
+  test,           ///< (input arguments -- bool); like filter; flag 1: negated
+  call,           ///< (callee arguments -- result); b: call
+  begin_capture,  ///< output goes to a buffer from here
+  end_capture,    ///< ( -- string) the buffer
   push_scope,
   pop_scope,
-  unpack,          ///< (sequence -- a items, the last first)
-  loop_begin,      ///< (iterable -- ); flag 1: `loop` is not made known; 2: recursive, a: its entry
-  loop_next,       ///< ( -- item) in a fresh scope, or jump
-  loop_end,        ///< ends the loop; flag 1: ( -- bool) whether it had no item
-  loop_keep,       ///< (bool -- ) if true the current item is kept
-  loop_kept,       ///< ends the loop ( -- list of kept items)
-  loop_return,     ///< ends a loop called as loop(...): ( -- text), back to the caller; a: its entry
-  macro,           ///< ( -- macro macros[a] in the present scope)
-  default_value,   ///< jumps if names[b] has a value in the innermost scope
-  macro_return,    ///< ends a macro
+  unpack,         ///< (sequence -- a items, the last first)
+  loop_begin,     ///< (iterable -- ); flag 1: `loop` is not made known; 2: recursive, a: its entry
+  loop_next,      ///< ( -- item) in a fresh scope, or jump
+  loop_end,       ///< ends the loop; flag 1: ( -- bool) whether it had no item
+  loop_keep,      ///< (bool -- ) if true the current item is kept
+  loop_kept,      ///< ends the loop ( -- list of kept items)
+  loop_return,    ///< ends a loop called as loop(...): ( -- text), back to the caller; a: its entry
+  macro,          ///< ( -- macro macros[a] in the present scope)
+  default_value,  ///< jumps if names[b] has a value in the innermost scope
+  macro_return,   ///< ends a macro
   stop,
 };
 

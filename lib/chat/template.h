@@ -13,10 +13,10 @@ namespace quern::chat {
 
 /// Limits of one rendering: a template is data from a file, so it may not take the host's time or memory.
 struct RenderLimits {
-  uint64_t steps = 1'000'000;            ///< instructions run, loop turns, and per some hundred bytes of text handled
+  uint64_t steps = 1'000'000;  ///< instructions run, loop turns, and per some hundred bytes of text handled
   uint64_t output_bytes = 8u << 20;
-  uint64_t memory_bytes = 64u << 20;     ///< of values alive at once, approximately
-  uint32_t depth = 64;                   ///< nested macro calls and recursive loops
+  uint64_t memory_bytes = 64u << 20;  ///< of values alive at once, approximately
+  uint32_t depth = 64;                ///< nested macro calls and recursive loops
 };
 
 /// What a clock on the wall shows, for strftime_now(). The library never reads the clock itself.

@@ -24,7 +24,7 @@ bool is_mapping(const Value& v) { return v.is_object(); }
 bool is_none(const Value& v) { return v.is_none(); }
 bool is_number(const Value& v) { return v.is_number(); }
 bool is_string(const Value& v) { return v.is_string(); }
-bool is_escaped(const Value&) { return false; }
+bool is_escaped(const Value& v) { return v.is_safe(); }
 // An undefined value is an empty sequence, as in jinja2.
 bool is_sequence(const Value& v) { return v.is_sequence() || v.is_string() || v.is_object() || v.is_undefined(); }
 

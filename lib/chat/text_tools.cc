@@ -31,7 +31,8 @@ size_t search(size_t text_size, T t, size_t pattern_size, P p) {
 
 size_t find_text(std::string_view text, std::string_view wanted) {
   if (wanted.size() <= kShortPattern || wanted.size() > text.size()) return text.find(wanted);
-  return search(text.size(), [&](size_t i) { return text[i]; }, wanted.size(), [&](size_t i) { return wanted[i]; });
+  return search(
+      text.size(), [&](size_t i) { return text[i]; }, wanted.size(), [&](size_t i) { return wanted[i]; });
 }
 
 size_t rfind_text(std::string_view text, std::string_view wanted) {
@@ -40,6 +41,32 @@ size_t rfind_text(std::string_view text, std::string_view wanted) {
   const size_t at = search(
       n, [&](size_t i) { return text[n - 1 - i]; }, m, [&](size_t i) { return wanted[m - 1 - i]; });
   return at == text.npos ? at : n - at - m;
+}
+
+std::string escape_html(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        out.append("&amp;");
+        break;
+      case '<':
+        out.append("&lt;");
+        break;
+      case '>':
+        out.append("&gt;");
+        break;
+      case '"':
+        out.append("&#34;");
+        break;
+      case '\'':
+        out.append("&#39;");
+        break;
+      default:
+        out.push_back(c);
+    }
+  }
+  return out;
 }
 
 std::vector<std::string_view> split(std::string_view text, std::string_view separator, uint64_t n) {
@@ -161,6 +188,28 @@ Result<std::string> justified(Work& work, std::string_view text, int64_t width, 
   out.append(text);
   for (uint64_t i = before; i < missing; ++i) out.append(fill);
   return out;
+}
+
+Result<std::string> escaped(Work& work, const Value& value) {
+  const std::string_view text = value.as_string();
+  QUERN_CHECK(work.spend_bytes(text.size() * (value.is_safe() ? 1 : 5)));
+  return value.is_safe() ? std::string(text) : escape_html(text);
+}
+
+Result<Value> mark_safe(Work& work, const Value& value) {
+  if (value.is_string()) {
+    QUERN_CHECK(work.spend_bytes(value.as_string().size()));
+    return work.safe_string(std::string(value.as_string()));
+  }
+  if (!value.is_sequence()) return value;
+  std::vector<Value> out(value.items().begin(), value.items().end());
+  for (Value& item : out) {
+    if (!item.is_string()) continue;
+    QUERN_CHECK(work.spend(1));
+    QUERN_CHECK(work.spend_bytes(item.as_string().size()));
+    item = work.safe_string(std::string(item.as_string()));
+  }
+  return value.is(Value::Kind::tuple) ? work.tuple(std::move(out)) : work.list(std::move(out));
 }
 
 Result<Value> object_items(Work& work, const Value::Object& object) {

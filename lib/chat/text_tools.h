@@ -28,6 +28,11 @@ Result<std::string> replace_text(Work& work, std::string_view text, std::string_
                                  int64_t most);
 /// Filled up to `width` characters; align is '<', '>' or '^'.
 Result<std::string> justified(Work& work, std::string_view text, int64_t width, std::string_view fill, char align);
+std::string escape_html(std::string_view text);
+/// Text with the characters that mean something in HTML replaced; a safe string as it is.
+Result<std::string> escaped(Work& work, const Value& text);
+/// The string, or the strings of a list, marked as safe.
+Result<Value> mark_safe(Work& work, const Value& value);
 /// The pairs of a dict as a list of tuples.
 Result<Value> object_items(Work& work, const Value::Object& object);
 

@@ -25,7 +25,8 @@ bool is_printable(uint32_t codepoint);
 /// Letters of the cased scripts below and, of the rest, everything above ASCII that is neither space nor punctuation.
 bool is_letter(uint32_t codepoint);
 
-// Case is known for Latin, Greek, Cyrillic, Armenian and full-width letters: those whose mapping is one to one, and sharp s.
+// Case is known for Latin, Greek, Cyrillic, Armenian and full-width letters: those whose mapping is one to one, and
+// sharp s.
 uint32_t lower_char(uint32_t codepoint);
 uint32_t upper_char(uint32_t codepoint);
 std::string lower(std::string_view text);

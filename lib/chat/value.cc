@@ -1,5 +1,6 @@
 #include "lib/chat/value.h"
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
@@ -15,15 +16,23 @@ size_t hash_of(std::string_view text) { return std::hash<std::string_view>{}(tex
 size_t hash_of(const Value& key) {
   using Kind = Value::Kind;
   switch (key.kind()) {
-    case Kind::string: return hash_of(key.as_string());
+    case Kind::string:
+      return hash_of(key.as_string());
     case Kind::integer:
-    case Kind::boolean: return std::hash<int64_t>{}(key.as_integer());
+    case Kind::boolean:
+      return std::hash<int64_t>{}(key.as_integer());
     case Kind::real: {
       const double d = key.as_real();
       if (std::fabs(d) < 9e18 && d == std::floor(d)) return std::hash<int64_t>{}(static_cast<int64_t>(d));
       return std::hash<double>{}(d);
     }
-    default: return 0x51ED;
+    case Kind::tuple: {
+      size_t hash = 0x7091;
+      for (const Value& item : key.items()) hash = hash * 31 + hash_of(item);
+      return hash;
+    }
+    default:
+      return 0x51ED;
   }
 }
 
@@ -31,7 +40,9 @@ bool same_key(const Value& a, const Value& b) {
   if (a.is_string() || b.is_string()) return a.is_string() && b.is_string() && a.as_string() == b.as_string();
   if (a.is_integral() && b.is_integral()) return a.as_integer() == b.as_integer();
   if (a.is_number() && b.is_number()) return a.as_real() == b.as_real();
-  return a.kind() == b.kind();
+  if (a.kind() != b.kind()) return false;
+  return !a.is(Value::Kind::tuple) ||
+         std::equal(a.items().begin(), a.items().end(), b.items().begin(), b.items().end(), same_key);
 }
 
 }  // namespace
@@ -53,6 +64,7 @@ struct Value::Heap {
 
 struct Value::Text : Value::Heap {
   std::string text;
+  bool safe = false;
 };
 
 struct Value::Sequence : Value::Heap {
@@ -77,10 +89,18 @@ void Value::release() noexcept {
   if (heap->meter) heap->meter->live_bytes -= heap->bytes;
   switch (kind_) {
     case Kind::list:
-    case Kind::tuple: delete static_cast<Sequence*>(heap); break;
-    case Kind::object: delete static_cast<Holder<Heap, Object>*>(heap); break;
-    case Kind::method: delete static_cast<Holder<Heap, Method>*>(heap); break;
-    default: delete static_cast<Text*>(heap); break;
+    case Kind::tuple:
+      delete static_cast<Sequence*>(heap);
+      break;
+    case Kind::object:
+      delete static_cast<Holder<Heap, Object>*>(heap);
+      break;
+    case Kind::method:
+      delete static_cast<Holder<Heap, Method>*>(heap);
+      break;
+    default:
+      delete static_cast<Text*>(heap);
+      break;
   }
 }
 
@@ -109,6 +129,12 @@ Value Value::string(std::string text, Meter* meter) {
   Bits bits{0};
   bits.heap = heap;
   return Value(Kind::string, bits);
+}
+
+Value Value::safe_string(std::string text, Meter* meter) {
+  Value out = string(std::move(text), meter);
+  static_cast<Text*>(out.bits_.heap)->safe = true;
+  return out;
 }
 
 Value Value::sequence(Kind kind, std::vector<Value> items, Meter* meter) {
@@ -168,6 +194,15 @@ bool Value::is_callable() const {
   return kind_ == Kind::method || kind_ == Kind::function || kind_ == Kind::macro || kind_ == Kind::loop;
 }
 
+bool Value::is_safe() const { return kind_ == Kind::string && static_cast<const Text*>(bits_.heap)->safe; }
+
+bool Value::hashable() const {
+  constexpr size_t kMaxKeyItems = 16;
+  if (kind_ != Kind::tuple) return is_number() || is_string() || is_none();
+  return depth() == 1 && items().size() <= kMaxKeyItems &&
+         std::all_of(items().begin(), items().end(), [](const Value& item) { return item.hashable(); });
+}
+
 std::string_view Value::as_string() const { return static_cast<const Text*>(bits_.heap)->text; }
 std::span<const Value> Value::items() const { return static_cast<const Sequence*>(bits_.heap)->items; }
 const Value::Object& Value::as_object() const { return static_cast<const Holder<Heap, Object>*>(bits_.heap)->payload; }
@@ -187,8 +222,8 @@ bool Value::same_as(const Value& other) const {
 }
 
 std::string_view Value::type_name() const {
-  static constexpr std::string_view kNames[] = {"Undefined", "NoneType", "bool",  "int",    "float",
-                                                "str",       "list",     "tuple", "dict",   "method",
+  static constexpr std::string_view kNames[] = {"Undefined", "NoneType", "bool",  "int",      "float",
+                                                "str",       "list",     "tuple", "dict",     "method",
                                                 "function",  "Macro",    "loop",  "Namespace"};
   return kNames[static_cast<size_t>(kind_)];
 }

@@ -1,6 +1,6 @@
-// The values of a template: Python's, as far as chat templates see them. Containers are immutable once made, so values are
-// shared freely between renderings and no cycle of ownership can arise; the one mutable thing, a namespace, belongs to the
-// rendering that made it.
+// The values of a template: Python's, as far as chat templates see them. Containers are immutable once made, so values
+// are shared freely between renderings and no cycle of ownership can arise; the one mutable thing, a namespace, belongs
+// to the rendering that made it.
 #pragma once
 
 #include <atomic>
@@ -44,7 +44,7 @@ class Value {
     method,    ///< a method bound to its value, e.g. the 'strip' of 'text.strip()'
     function,  ///< a global function, by its number
     macro,
-    loop,  ///< the variable 'loop'
+    loop,   ///< the variable 'loop'
     space,  ///< a namespace()
   };
   using Entry = std::pair<Value, Value>;
@@ -68,6 +68,8 @@ class Value {
   static Value real(double d);
   // A meter that is given must outlive the value.
   static Value string(std::string text, Meter* meter = nullptr);
+  /// A string that counts as HTML: adding other strings to it escapes these. What the filters safe and escape make.
+  static Value safe_string(std::string text, Meter* meter = nullptr);
   static Value list(std::vector<Value> items, Meter* meter = nullptr);
   static Value tuple(std::vector<Value> items, Meter* meter = nullptr);
   /// Later entries replace earlier ones of the same key, in the earlier one's place. Keys must be hashable().
@@ -86,10 +88,14 @@ class Value {
   bool is_string() const { return kind_ == Kind::string; }
   bool is_object() const { return kind_ == Kind::object; }
   bool is_sequence() const { return kind_ == Kind::list || kind_ == Kind::tuple; }
-  bool is_integral() const { return kind_ == Kind::integer || kind_ == Kind::boolean; }  ///< a bool is an int, as in Python
+  bool is_integral() const {
+    return kind_ == Kind::integer || kind_ == Kind::boolean;
+  }  ///< a bool is an int, as in Python
   bool is_number() const { return is_integral() || kind_ == Kind::real; }
   bool is_callable() const;
-  bool hashable() const { return is_number() || is_string() || is_none(); }
+  bool is_safe() const;  ///< a safe_string
+  /// Whether it can be the key of an object: scalars, and short tuples of them.
+  bool hashable() const;
 
   // Each of these asks for its own kind.
   bool as_boolean() const { return bits_.integer != 0; }

@@ -28,8 +28,8 @@ class Work {
   }
   /// Takes the steps of reading or writing n bytes, and makes sure beforehand that n more bytes are allowed.
   Status spend_bytes(uint64_t n) {
-    QUERN_CHECK(spend(n / 256));
-    return room(n);
+    QUERN_CHECK(room(n));
+    return spend(n / 256);
   }
   /// Fails unless n more bytes fit into the memory limit.
   Status room(uint64_t n) const {
@@ -44,6 +44,7 @@ class Work {
   Value string(std::string text) { return Value::string(std::move(text), &meter_); }
   Value string(std::string_view text) { return Value::string(std::string(text), &meter_); }
   Value string(const char* text) { return Value::string(std::string(text), &meter_); }
+  Value safe_string(std::string text) { return Value::safe_string(std::move(text), &meter_); }
   Result<Value> list(std::vector<Value> items) { return checked(Value::list(std::move(items), &meter_)); }
   Result<Value> tuple(std::vector<Value> items) { return checked(Value::tuple(std::move(items), &meter_)); }
   Result<Value> object(std::vector<Value::Entry> entries);
@@ -75,7 +76,8 @@ struct Arguments {
   std::vector<Value> positional;
   std::vector<std::pair<std::string_view, Value>> named;
 
-  /// In the order of `names`, undefined where not given. An error for an unknown name, a value given twice, or too many.
+  /// In the order of `names`, undefined where not given. An error for an unknown name, a value given twice, or too
+  /// many.
   Result<std::vector<Value>> bind(std::string_view function, std::initializer_list<std::string_view> names) const;
 };
 

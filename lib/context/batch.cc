@@ -47,7 +47,8 @@ Error no_place(const Error& error, std::span<const BatchToken> batch, std::span<
 
 }  // namespace
 
-Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence> sequences, BlockPool& pool) {
+Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence> sequences, uint32_t window,
+                          BlockPool& pool) {
   std::vector<uint32_t> before(sequences.size());
   for (size_t s = 0; s < sequences.size(); ++s) before[s] = sequences[s].size();
   PlacedBatch out;
@@ -62,7 +63,8 @@ Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence>
     out.tokens.push_back(t.token);
     out.positions.push_back(t.position);
     out.slots.push_back(sequence.slot(*cell));
-    out.rows.push_back({nullptr, 0, *cell + 1});
+    const int64_t first = window > 0 ? int64_t{t.position} - window + 1 : 0;
+    out.rows.push_back({nullptr, first > 0 ? sequence.cells_before(static_cast<int32_t>(first)) : 0, *cell + 1});
     if (t.logits) out.outputs.push_back(static_cast<uint32_t>(i));
   }
   // Block tables stay where they are from here on.

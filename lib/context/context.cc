@@ -27,6 +27,7 @@ Result<std::unique_ptr<Context>> Context::create(const model::LoadedModel& model
   Context& c = *context;
   c.n_ctx_ = options.n_ctx > 0 ? options.n_ctx : std::min(model.hparams->n_ctx_train, kMaxCtx);
   c.n_vocab_ = model.hparams->n_vocab;
+  c.window_ = model.hparams->sliding_window;
   QUERN_TRY(c.stream_, model.backend->make_stream());
   QUERN_TRY(c.kv_, model.backend->make_kv_store(c.decoder_.kv_shape(kv_type(options.type_k), kv_type(options.type_v))));
   // Each sequence leaves its last block partly empty: one block more for each but one lets n_ctx tokens fit however
@@ -80,7 +81,7 @@ Status Context::decode(std::span<const BatchToken> batch, const DecodeOptions& o
   for (const Sequence& sequence : sequences_) before.push_back(sequence.size());
   Status status;
   try {
-    QUERN_TRY(const PlacedBatch placed, place(batch, sequences_, *pool_));
+    QUERN_TRY(const PlacedBatch placed, place(batch, sequences_, window_, *pool_));
     logits_.resize(placed.outputs.size() * n_vocab_);
     status = run(placed, options);
     if (status) n_logits_ = placed.outputs.size();

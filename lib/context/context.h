@@ -60,7 +60,7 @@ class Context {
 
   const model::LoadedModel& model_;
   model::Decoder decoder_;
-  uint32_t n_ctx_ = 0, n_vocab_ = 0;
+  uint32_t n_ctx_ = 0, n_vocab_ = 0, window_ = 0;
   std::unique_ptr<compute::Stream> stream_;
   std::unique_ptr<compute::KvStore> kv_;
   std::unique_ptr<BlockPool> pool_;

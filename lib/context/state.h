@@ -3,6 +3,7 @@
 //   u32 n_cells; u32 length of the layout's name; that name; i32 position of each cell;
 //   the blocks' bytes, ceil(n_cells / block tokens) of them; u64 checksum of everything before.
 // A state is as trusted as a model file: every field is checked, but the numbers in the blocks are taken as they are.
+// Blocks are saved whole: the cells of the last one behind the sequence's end hold whatever was there before.
 #pragma once
 
 #include <cstddef>

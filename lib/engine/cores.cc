@@ -54,7 +54,8 @@ std::optional<double> quota_v2(const std::string& folder) {
 }
 
 std::optional<double> quota_v1(const std::string& folder) {
-  const auto quota_text = read_text(folder + "/cpu.cfs_quota_us"), period_text = read_text(folder + "/cpu.cfs_period_us");
+  const auto quota_text = read_text(folder + "/cpu.cfs_quota_us"),
+             period_text = read_text(folder + "/cpu.cfs_period_us");
   if (!quota_text || !period_text) return std::nullopt;
   const auto quota = number(*quota_text), period = number(*period_text);
   if (!quota || !period || *quota <= 0 || *period <= 0) return std::nullopt;  // a quota of -1: no limit
@@ -138,7 +139,8 @@ std::optional<double> processor_quota(std::string_view membership, const std::st
 
 uint32_t usable_cores() {
   const std::vector<int> processors = allowed_processors();
-  uint32_t cores = processors.empty() ? std::thread::hardware_concurrency() : count_cores(processors, "/sys/devices/system/cpu");
+  uint32_t cores =
+      processors.empty() ? std::thread::hardware_concurrency() : count_cores(processors, "/sys/devices/system/cpu");
   const auto membership = read_text("/proc/self/cgroup");
   if (const auto quota = membership ? processor_quota(*membership, "/sys/fs/cgroup") : std::nullopt) {
     cores = std::min(cores, static_cast<uint32_t>(std::ceil(std::min(*quota, 1e6))));

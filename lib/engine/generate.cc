@@ -75,7 +75,8 @@ class Output {
 };
 
 /// Computes the prompt. False: cancelled.
-Result<bool> prefill(Context& context, std::span<const Token> prompt, const GenerateOptions& options, GenerateTimings& timings) {
+Result<bool> prefill(Context& context, std::span<const Token> prompt, const GenerateOptions& options,
+                     GenerateTimings& timings) {
   const auto start = Clock::now();
   const size_t n_cached = common_prefix(context, prompt);
   // One that cannot fit leaves the cache as it was.
@@ -98,7 +99,9 @@ Status run(Context& context, Sampler& sampler, const GenerateOptions& options, O
   const Tokenizer& tokenizer = context.model().tokenizer();
   DecodeOptions decode;
   decode.cancel = options.cancel;
-  const auto full = [&] { return options.max_tokens >= 0 && out.tokens.size() >= static_cast<size_t>(options.max_tokens); };
+  const auto full = [&] {
+    return options.max_tokens >= 0 && out.tokens.size() >= static_cast<size_t>(options.max_tokens);
+  };
   const auto end = [&out](StopReason reason) {
     out.stop_reason = reason;
     return Status();

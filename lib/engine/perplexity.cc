@@ -66,12 +66,13 @@ Result<Perplexity> evaluate(const Model& model, std::span<const Token> tokens, c
   QUERN_ENSURE(options.n_ctx >= 4, Errc::argument, "n_ctx: expected at least 4, found ", options.n_ctx);
   QUERN_ENSURE(options.n_batch >= 1, Errc::argument, "n_batch: expected at least 1, found ", options.n_batch);
   size_t n_windows = tokens.size() / options.n_ctx;
-  QUERN_ENSURE(n_windows >= 1, Errc::argument, "the text has ", tokens.size(), " tokens, less than one window of ", options.n_ctx);
+  QUERN_ENSURE(n_windows >= 1, Errc::argument, "the text has ", tokens.size(), " tokens, less than one window of ",
+               options.n_ctx);
   if (options.max_windows >= 0) n_windows = std::min(n_windows, static_cast<size_t>(options.max_windows));
   QUERN_ENSURE(n_windows >= 1, Errc::argument, "max_windows: expected at least 1 or -1, found ", options.max_windows);
   for (size_t i = 0; i < n_windows * options.n_ctx; ++i) {
-    QUERN_ENSURE(tokens[i] >= 0 && tokens[i] < model.tokenizer().n_tokens(), Errc::argument, "token ", i, " is ", tokens[i],
-                 ", the vocabulary has ", model.tokenizer().n_tokens());
+    QUERN_ENSURE(tokens[i] >= 0 && tokens[i] < model.tokenizer().n_tokens(), Errc::argument, "token ", i, " is ",
+                 tokens[i], ", the vocabulary has ", model.tokenizer().n_tokens());
   }
   ContextOptions context_options;
   context_options.n_ctx = options.n_ctx;

@@ -11,8 +11,8 @@ constexpr uint32_t kMaxThreads = 4096;
 }
 
 Result<std::unique_ptr<RuntimeState>> RuntimeState::create(const RuntimeOptions& options) {
-  QUERN_ENSURE(options.n_threads <= kMaxThreads, Errc::argument, "n_threads: expected at most ", kMaxThreads, ", found ",
-               options.n_threads);
+  QUERN_ENSURE(options.n_threads <= kMaxThreads, Errc::argument, "n_threads: expected at most ", kMaxThreads,
+               ", found ", options.n_threads);
   auto state = std::make_unique<RuntimeState>();
   state->log = options.log;
   if (options.backend == "cpu") {

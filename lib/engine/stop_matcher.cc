@@ -14,8 +14,14 @@ StopMatcher::StopMatcher(const std::vector<std::string>& stops) {
 std::string StopMatcher::push(std::string_view piece) {
   if (matched_) return {};
   held_ += piece;
-  size_t first = std::string::npos;
-  for (const auto& stop : stops_) first = std::min(first, held_.find(stop));
+  // Of several the one that is complete first, so that the result does not depend on how the text is cut into pieces.
+  size_t first = std::string::npos, first_end = std::string::npos;
+  for (const auto& stop : stops_) {
+    const size_t begin = held_.find(stop);
+    if (begin == std::string::npos || begin + stop.size() > first_end) continue;
+    first = begin + stop.size() < first_end ? begin : std::min(first, begin);
+    first_end = begin + stop.size();
+  }
   if (first != std::string::npos) {
     matched_ = true;
     std::string out = held_.substr(0, first);

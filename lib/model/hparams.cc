@@ -62,6 +62,7 @@ constexpr Row kTable[] = {
      quotient(Key::embedding_length, Key::head_count)},
     {Key::feed_forward_length, "feed_forward_length", Kind::integer, 1, kMaxFf, kRequired, kPerLayer},
     {Key::rms_eps, "attention.layer_norm_rms_epsilon", Kind::real, 1e-30, 1, kRequired},
+    {Key::sliding_window, "attention.sliding_window", Kind::integer, 0, kMaxContext, constant(0)},
     {Key::rope_dimension_count, "rope.dimension_count", Kind::integer, 2, kMaxHeadDim, copy_of(Key::key_length)},
     {Key::rope_freq_base, "rope.freq_base", Kind::real, 1e-3, 1e30, constant(10000)},
     {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, kScalingTypes.size() - 1, constant(kScalingAbsent)},
@@ -247,6 +248,7 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   hp.k_dim = whole(Key::key_length);
   hp.v_dim = whole(Key::value_length);
   hp.n_rot = whole(Key::rope_dimension_count);
+  hp.sliding_window = whole(Key::sliding_window);
   hp.rms_eps = static_cast<float>(scalar(values, Key::rms_eps));
   hp.layers.resize(hp.n_layer);
   for (uint32_t i = 0; i < hp.n_layer; ++i) {

@@ -34,6 +34,7 @@ struct Hparams {
   uint32_t n_vocab = 0;     ///< of the tokenizer; set by whoever reads the vocabulary
   uint32_t vocab_size = 0;  ///< what the file's vocab_size key says; 0 where it has none
   uint32_t k_dim = 0, v_dim = 0, n_rot = 0;
+  uint32_t sliding_window = 0;  ///< a token sees those less than this many positions before it; 0: all
   float rms_eps = 0;
   RopeParams rope;
   std::vector<LayerParams> layers;

@@ -18,8 +18,8 @@ std::string key_of(std::string_view name) { return cat("tokenizer.ggml.", name);
 
 // Control tokens that end a turn, in order of preference; models of different families use one of them.
 constexpr std::array<std::string_view, 10> kEndOfTurn = {
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>",
-    "<|end_of_text|>", "<EOT>", "_<EOT>", "[EOT]", "<end_of_utterance>"};
+    "<|eot_id|>",      "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>",
+    "<|end_of_text|>", "<EOT>",      "_<EOT>",  "[EOT]",         "<end_of_utterance>"};
 constexpr std::array<std::string_view, 1> kEndOfMessage = {"<|eom_id|>"};
 
 Result<VocabKind> read_kind(const io::MetaTable& meta) {
@@ -107,7 +107,8 @@ Status read_types(const io::MetaTable& meta, Vocab& vocab) {
 // Tokens that end a generation are control tokens, whatever their type says.
 void retype_end_tokens(Vocab& vocab) {
   for (size_t i = 0; i < vocab.tokens.size() && i < vocab.types.size(); ++i) {
-    const bool ends = std::find(text::kEndTexts.begin(), text::kEndTexts.end(), vocab.tokens[i]) != text::kEndTexts.end();
+    const bool ends =
+        std::find(text::kEndTexts.begin(), text::kEndTexts.end(), vocab.tokens[i]) != text::kEndTexts.end();
     if (ends) vocab.types[i] = TokenType::control;
   }
 }
@@ -128,8 +129,8 @@ void detect_end_tokens(Vocab& vocab) {
   detect(vocab.eom, kEndOfMessage);
 }
 
-// Phi-3 was trained with special tokens that swallow the whitespace after them; the metadata has no key for that, so the
-// model's name has to tell.
+// Phi-3 was trained with special tokens that swallow the whitespace after them; the metadata has no key for that, so
+// the model's name has to tell.
 Status read_strips(const io::MetaTable& meta, Vocab& vocab) {
   QUERN_TRY(const std::string* name, meta.get_string("general.name"));
   if (name == nullptr || vocab.kind != VocabKind::spm) return {};

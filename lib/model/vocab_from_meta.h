@@ -6,7 +6,8 @@
 
 namespace quern::model {
 
-/// Reads the vocabulary. Families other than "llama" (SentencePiece BPE) and "gpt2" (byte-level BPE) are refused by name.
+/// Reads the vocabulary. Families other than "llama" (SentencePiece BPE) and "gpt2" (byte-level BPE) are refused by
+/// name.
 ///
 /// Keys that are absent get the family's defaults:
 ///   add_bos_token     true for "llama", for "gpt2" as its pre-tokenizer implies (true for Llama 3 and its kin)

@@ -80,7 +80,8 @@ Status BpeTokenizer::build_merges(std::string_view where) {
     if (added) extra_symbols_.emplace_back(text);
     return entry->second;
   };
-  for (size_t byte = 0; byte < 256; ++byte) byte_symbol_[byte] = symbol_of(byte_to_alphabet(static_cast<uint8_t>(byte)));
+  for (size_t byte = 0; byte < 256; ++byte)
+    byte_symbol_[byte] = symbol_of(byte_to_alphabet(static_cast<uint8_t>(byte)));
   merges_ = MergeTable(merges.size());
   for (size_t rank = 0; rank < merges.size(); ++rank) {
     QUERN_TRY(const MergeParts parts, parse_merge(merges[rank], rank, where));

@@ -1,9 +1,9 @@
-// Byte-level BPE, the "gpt2" family: text is cut into words by a pre-tokenizer, and each word's bytes are merged pair by
-// pair, the pair of the lowest rank first (the leftmost of equals), as long as a merge applies.
+// Byte-level BPE, the "gpt2" family: text is cut into words by a pre-tokenizer, and each word's bytes are merged pair
+// by pair, the pair of the lowest rank first (the leftmost of equals), as long as a merge applies.
 //
-// Tokens are spelled in GPT-2's byte alphabet (byte_alphabet.h). A merge may produce a piece that is no token; what of it is
-// left at the end is encoded byte by byte. Bytes for which the vocabulary has no token are left out, as are the tokens
-// of no byte: real vocabularies lack only bytes that valid UTF-8 never has.
+// Tokens are spelled in GPT-2's byte alphabet (byte_alphabet.h). A merge may produce a piece that is no token; what of
+// it is left at the end is encoded byte by byte. Bytes for which the vocabulary has no token are left out, as are the
+// tokens of no byte: real vocabularies lack only bytes that valid UTF-8 never has.
 //
 // Invalid UTF-8: the bytes of no valid character are words of their own, so that every byte is kept.
 //

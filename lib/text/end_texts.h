@@ -26,8 +26,9 @@ inline constexpr std::array<std::string_view, 24> kEndTexts = {
     "<eos>",
     "</s>",
     "<end_of_utterance>",
-    "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",  // DeepSeek
-    "[e~[",                                                                 // MiniMax
+    "<\xEF\xBD\x9C"
+    "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",  // DeepSeek
+    "[e~[",                                                // MiniMax
     "<|fim_pad|>",
     "<|repo_name|>",
     "<|file_sep|>",

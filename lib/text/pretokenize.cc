@@ -27,7 +27,8 @@ struct FreeData {
 using Code = std::unique_ptr<pcre2_code, FreeCode>;
 using Words = std::vector<std::string_view>;
 
-// \s and \S as Unicode's White_Space property: PCRE2's own \s also holds U+180E, which left that property in Unicode 6.3.
+// \s and \S as Unicode's White_Space property: PCRE2's own \s also holds U+180E, which left that property in
+// Unicode 6.3.
 std::string with_unicode_spaces(std::string_view expression) {
   static constexpr std::string_view kSpaces =
       R"(\t-\r\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
@@ -37,9 +38,12 @@ std::string with_unicode_spaces(std::string_view expression) {
     const char c = expression[i];
     if (c == '\\' && i + 1 < expression.size()) {
       const char escaped = expression[++i];
-      if (escaped == 's') out += in_class ? std::string(kSpaces) : cat('[', kSpaces, ']');
-      else if (escaped == 'S' && !in_class) out += cat("[^", kSpaces, ']');
-      else out.append({c, escaped});
+      if (escaped == 's')
+        out += in_class ? std::string(kSpaces) : cat('[', kSpaces, ']');
+      else if (escaped == 'S' && !in_class)
+        out += cat("[^", kSpaces, ']');
+      else
+        out.append({c, escaped});
       continue;
     }
     if (c == '[') in_class = true;
@@ -54,19 +58,21 @@ Result<Code> compile(const char* expression, std::string_view where) {
   int error = 0;
   PCRE2_SIZE offset = 0;
   Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expanded.data()), expanded.size(),
-                          PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE, &error, &offset, nullptr));
+                          PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE, &error, &offset,
+                          nullptr));
   if (!code) {
     PCRE2_UCHAR text[256] = {};
     pcre2_get_error_message(error, text, sizeof text);
-    return fail(Errc::internal, where, ": the pre-tokenizer's expression '", expression, "' does not compile: ",
-                reinterpret_cast<const char*>(text), " at byte ", offset);
+    return fail(Errc::internal, where, ": the pre-tokenizer's expression '", expression,
+                "' does not compile: ", reinterpret_cast<const char*>(text), " at byte ", offset);
   }
   pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);  // where this fails, the interpreter does the work
   return code;
 }
 
 // Appends the matches of one expression in `text`, and the stretches between them. `text` is valid UTF-8.
-void cut(const pcre2_code* code, std::string_view text, pcre2_match_data* data, pcre2_match_context* context, Words& out) {
+void cut(const pcre2_code* code, std::string_view text, pcre2_match_data* data, pcre2_match_context* context,
+         Words& out) {
   const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data);
   size_t begin = 0;
   while (begin < text.size()) {

@@ -1,7 +1,7 @@
 // Pre-tokenizers: how a byte-level BPE vocabulary cuts text into words before it merges.
 //
-// A pre-tokenizer is a list of regular expressions, applied one after another: each cuts every piece that the ones before
-// left into its matches and the stretches between them. Its name (tokenizer.ggml.pre) leads to the list: see
+// A pre-tokenizer is a list of regular expressions, applied one after another: each cuts every piece that the ones
+// before left into its matches and the stretches between them. Its name (tokenizer.ggml.pre) leads to the list: see
 // pretokenizer_table.cc. The expressions run in PCRE2; a look-ahead sees the end of the piece, not beyond.
 #pragma once
 
@@ -31,8 +31,8 @@ const PreTokenizerSpec* find_pretokenizer(std::string_view name);
 /// The compiled expressions of one pre-tokenizer. Immutable: safe to use from many threads.
 class PreTokenizer {
  public:
-  /// An unknown name is an error. A vocabulary that names none (an empty name) gets "default", as files from before the key
-  /// existed need it.
+  /// An unknown name is an error. A vocabulary that names none (an empty name) gets "default", as files from before the
+  /// key existed need it.
   static Result<PreTokenizer> create(std::string_view name, std::string_view where);
   /// From expressions; for tests and other file formats.
   static Result<PreTokenizer> create(std::span<const char* const> expressions, std::string_view where);

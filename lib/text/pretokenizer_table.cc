@@ -1,5 +1,5 @@
-// The pre-tokenizers by name. The expressions are those of the models' own tokenizer.json files; (?i:...) of contractions is
-// written out, because caseless Unicode matching would take U+017F for an s.
+// The pre-tokenizers by name. The expressions are those of the models' own tokenizer.json files; (?i:...) of
+// contractions is written out, because caseless Unicode matching would take U+017F for an s.
 #include <algorithm>
 
 #include "lib/text/pretokenize.h"
@@ -8,8 +8,7 @@ namespace quern::text {
 namespace {
 
 // GPT-2: words with one leading space, lower-case contractions.
-constexpr const char* kGpt2Words =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr const char* kGpt2Words = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 constexpr const char* kGpt2[] = {kGpt2Words};
 constexpr const char* kDigitsGpt2[] = {R"(\p{N})", kGpt2Words};
 
@@ -34,9 +33,13 @@ constexpr const char* kKimiK2[] = {
 // DeepSeek. The LLM models list the letters of cased scripts; CJK runs and Hangul are one class.
 constexpr const char* kNewline = R"([\r\n])";
 constexpr const char* kCjk = R"([\x{4e00}-\x{9fa5}\x{800}-\x{4e00}\x{ac00}-\x{d7ff}]+)";
-constexpr const char* kDeepseekLlm[] = {kNewline, R"(\s?[\p{Lu}\p{Ll}\p{Lt}]+)",
-                                        R"(\s?[!-/:-~\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff5e}\x{2018}-\x{201f}\x{3000}-\x{3002}]+)",
-                                        R"(\s+$)", kCjk, R"(\p{N}+)"};
+constexpr const char* kDeepseekLlm[] = {
+    kNewline,
+    R"(\s?[\p{Lu}\p{Ll}\p{Lt}]+)",
+    R"(\s?[!-/:-~\x{ff01}-\x{ff0f}\x{ff1a}-\x{ff5e}\x{2018}-\x{201f}\x{3000}-\x{3002}]+)",
+    R"(\s+$)",
+    kCjk,
+    R"(\p{N}+)"};
 constexpr const char* kDeepseekCoder[] = {kNewline, R"(\s?\p{L}+)", R"(\s?\p{P}+)", kCjk, R"(\p{N})"};
 constexpr const char* kDeepseekV3[] = {
     R"(\p{N}{1,3})", R"([\x{4e00}-\x{9fa5}\x{3040}-\x{309f}\x{30a0}-\x{30ff}]+)",
@@ -47,8 +50,7 @@ constexpr const char* kFalcon[] = {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2Words, "[0-9
 constexpr const char* kDefault[] = {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Words, R"(\p{N}+)", "[0-9][0-9][0-9]"};
 
 // BLOOM: anything but spaces and sentence punctuation.
-constexpr const char* kBloomWords =
-    R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{ff0c}\x{3001}\x{964}\x{6d4}\x{60c})]+)";
+constexpr const char* kBloomWords = R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{ff0c}\x{3001}\x{964}\x{6d4}\x{60c})]+)";
 constexpr const char* kBloom[] = {kBloomWords};
 constexpr const char* kViking[] = {kBloomWords, R"(\p{N})"};
 

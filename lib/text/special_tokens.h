@@ -36,8 +36,8 @@ class SpecialTokens {
     int32_t token;
   };
   struct Set {
-    std::vector<Entry> entries;           // sorted by text
-    std::array<uint32_t, 257> first{};    // entries that begin with byte b: first[b] .. first[b + 1]
+    std::vector<Entry> entries;         // sorted by text
+    std::array<uint32_t, 257> first{};  // entries that begin with byte b: first[b] .. first[b + 1]
     void build();
     Match at(std::string_view text, size_t begin) const;
   };

@@ -173,7 +173,8 @@ void SpmTokenizer::encode_text(std::string_view text, bool at_start, std::vector
 
 std::string SpmTokenizer::token_bytes(int32_t token) const {
   const std::string& text = vocab_.tokens[static_cast<size_t>(token)];
-  if (vocab_.types[static_cast<size_t>(token)] == TokenType::byte) return std::string(1, static_cast<char>(*byte_of(text)));
+  if (vocab_.types[static_cast<size_t>(token)] == TokenType::byte)
+    return std::string(1, static_cast<char>(*byte_of(text)));
   std::string out;
   for (std::string_view rest = text; !rest.empty();) {
     const bool space = rest.starts_with(kSpace);

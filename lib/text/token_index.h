@@ -1,4 +1,5 @@
-// TokenIndex: token text -> id, a flat hash table (open addressing, linear probing) over strings that somebody else owns.
+// TokenIndex: token text -> id, a flat hash table (open addressing, linear probing) over strings that somebody else
+// owns.
 #pragma once
 
 #include <bit>
@@ -40,8 +41,7 @@ class TokenIndex {
   size_t locate(std::string_view text, uint32_t hash) const {
     const size_t mask = slots_.size() - 1;
     size_t i = hash & mask;
-    while (slots_[i].id >= 0 &&
-           !(slots_[i].hash == hash && std::string_view(slots_[i].data, slots_[i].size) == text)) {
+    while (slots_[i].id >= 0 && !(slots_[i].hash == hash && std::string_view(slots_[i].data, slots_[i].size) == text)) {
       i = (i + 1) & mask;
     }
     return i;

@@ -163,11 +163,15 @@ std::string Tokenizer::piece(int32_t token, bool special) const {
   const auto id = static_cast<size_t>(token);
   switch (vocab_.types[id]) {
     case TokenType::control:
-    case TokenType::unknown: return special ? vocab_.tokens[id] : std::string();
-    case TokenType::user_defined: return vocab_.tokens[id];
-    case TokenType::unused: return {};
+    case TokenType::unknown:
+      return special ? vocab_.tokens[id] : std::string();
+    case TokenType::user_defined:
+      return vocab_.tokens[id];
+    case TokenType::unused:
+      return {};
     case TokenType::normal:
-    case TokenType::byte: break;
+    case TokenType::byte:
+      break;
   }
   return token_bytes(token);
 }

@@ -16,16 +16,17 @@
 namespace quern::text {
 
 struct EncodeOptions {
-  bool add_special = false;    ///< add BOS/EOS where the vocabulary says so
-  bool parse_special = false;  ///< recognise control tokens written out in the text ("<|im_end|>"); user-defined ones always are
+  bool add_special = false;  ///< add BOS/EOS where the vocabulary says so
+  bool parse_special =
+      false;  ///< recognise control tokens written out in the text ("<|im_end|>"); user-defined ones always are
 };
 
 /// Splits and merges text of one family; an implementation per family (spm.cc, bpe.cc).
 class Tokenizer {
  public:
   /// Validates the vocabulary (sizes of the parallel arrays, ids in range, duplicates, scores, byte tokens, known
-  /// pre-tokenizer, merges) and builds the lookup tables. `where` names the file in messages. Empty tokens are accepted:
-  /// nothing encodes to them.
+  /// pre-tokenizer, merges) and builds the lookup tables. `where` names the file in messages. Empty tokens are
+  /// accepted: nothing encodes to them.
   static Result<std::unique_ptr<Tokenizer>> build(Vocab vocab, std::string_view where);
   virtual ~Tokenizer() = default;
 
@@ -44,7 +45,8 @@ class Tokenizer {
   const Vocab& vocab() const { return vocab_; }
   int32_t n_tokens() const { return static_cast<int32_t>(vocab_.tokens.size()); }
   bool is_control(int32_t token) const;
-  /// End-of-generation tokens: eos, eot, eom and tokens that models use as such by their text ("<|im_end|>", "<|eot_id|>",
+  /// End-of-generation tokens: eos, eot, eom and tokens that models use as such by their text ("<|im_end|>",
+  /// "<|eot_id|>",
   /// "<end_of_turn>", "<|end|>", "<|endoftext|>", …).
   bool is_end_of_generation(int32_t token) const;
   /// The id of a token by its exact text in the vocabulary, or -1.

@@ -20,19 +20,19 @@ enum class VocabKind : uint8_t {
 
 struct Vocab {
   VocabKind kind = VocabKind::spm;
-  std::string pre;                       ///< pre-tokenizer name of a BPE vocabulary ("llama-bpe", …): see pretokenize.h
-  std::vector<std::string> tokens;       ///< index = id. BPE: in GPT-2's byte-to-unicode alphabet. SPM: U+2581 for a space.
-  std::vector<float> scores;             ///< SPM: one per token
-  std::vector<TokenType> types;          ///< one per token
-  std::vector<std::string> merges;       ///< BPE: "left right", index = rank
+  std::string pre;                  ///< pre-tokenizer name of a BPE vocabulary ("llama-bpe", …): see pretokenize.h
+  std::vector<std::string> tokens;  ///< index = id. BPE: in GPT-2's byte-to-unicode alphabet. SPM: U+2581 for a space.
+  std::vector<float> scores;        ///< SPM: one per token
+  std::vector<TokenType> types;     ///< one per token
+  std::vector<std::string> merges;  ///< BPE: "left right", index = rank
 
   std::optional<int32_t> bos, eos, unk, pad, sep, eot, eom;
   std::vector<int32_t> strip_left, strip_right;  ///< special tokens that swallow the whitespace before / after them
 
   bool add_bos = false;
   bool add_eos = false;
-  bool add_space_prefix = false;         ///< SPM: put U+2581 before the text (and after each special token)
-  bool ignore_merges = false;            ///< BPE: a pre-token that is a whole vocabulary entry is taken as it is
+  bool add_space_prefix = false;  ///< SPM: put U+2581 before the text (and after each special token)
+  bool ignore_merges = false;     ///< BPE: a pre-token that is a whole vocabulary entry is taken as it is
 };
 
 }  // namespace quern::text

@@ -102,8 +102,8 @@ TEST_CASE("every integer at its limits and beyond") {
     for (const uint64_t outside : {limit.min - 1, limit.max + 1, uint64_t{1} << 32, UINT64_MAX}) {
       const Error error = error_of(Keys().set(limit.key, outside));
       CHECK(error.code == Errc::format);
-      CHECK(error.message == cat("m.gguf: key 'llama.", limit.key, "': expected an integer from ", limit.min, " to ", limit.max,
-                                 ", found ", static_cast<double>(outside)));
+      CHECK(error.message == cat("m.gguf: key 'llama.", limit.key, "': expected an integer from ", limit.min, " to ",
+                                 limit.max, ", found ", static_cast<double>(outside)));
     }
     const auto range = [&](uint64_t value) {
       const auto hp = Keys().set("rope.dimension_count", uint64_t{2}).set(limit.key, value).read();
@@ -128,10 +128,14 @@ TEST_CASE("every number at its limits and beyond") {
     double min, max;
   };
   const Limit limits[] = {
-      {"attention.layer_norm_rms_epsilon", 1e-30, 1}, {"rope.freq_base", 1e-3, 1e30},
-      {"rope.scaling.factor", 0, 1e6},                {"rope.scale_linear", 0, 1e6},
-      {"rope.scaling.attn_factor", 1e-3, 1e3},        {"rope.scaling.yarn_ext_factor", 0, 1},
-      {"rope.scaling.yarn_attn_factor", 1e-3, 1e3},   {"rope.scaling.yarn_beta_fast", 1e-3, 1e6},
+      {"attention.layer_norm_rms_epsilon", 1e-30, 1},
+      {"rope.freq_base", 1e-3, 1e30},
+      {"rope.scaling.factor", 0, 1e6},
+      {"rope.scale_linear", 0, 1e6},
+      {"rope.scaling.attn_factor", 1e-3, 1e3},
+      {"rope.scaling.yarn_ext_factor", 0, 1},
+      {"rope.scaling.yarn_attn_factor", 1e-3, 1e3},
+      {"rope.scaling.yarn_beta_fast", 1e-3, 1e6},
       {"rope.scaling.yarn_beta_slow", 1e-3, 1e6},
   };
   constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
@@ -139,7 +143,8 @@ TEST_CASE("every number at its limits and beyond") {
     CAPTURE(limit.key);
     CHECK(Keys().set(limit.key, limit.min).read().has_value());
     CHECK(Keys().set(limit.key, limit.max).read().has_value());
-    for (const double bad : {kInf, -kInf, kNan, -1.0, std::nextafter(limit.min, -kInf), std::nextafter(limit.max, kInf)}) {
+    for (const double bad :
+         {kInf, -kInf, kNan, -1.0, std::nextafter(limit.min, -kInf), std::nextafter(limit.max, kInf)}) {
       CAPTURE(bad);
       const Error error = error_of(Keys().set(limit.key, bad));
       CHECK(error.code == Errc::format);
@@ -152,21 +157,23 @@ TEST_CASE("every number at its limits and beyond") {
 }
 
 TEST_CASE("required keys") {
-  for (const char* key : {"context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count",
-                          "attention.layer_norm_rms_epsilon"}) {
+  for (const char* key : {"context_length", "embedding_length", "block_count", "feed_forward_length",
+                          "attention.head_count", "attention.layer_norm_rms_epsilon"}) {
     CHECK(error_of(Keys().drop(key)).message == cat("m.gguf: key 'llama.", key, "': missing"));
   }
 }
 
 TEST_CASE("constraints between keys") {
   CHECK(error_of(Keys().set("attention.head_count_kv", uint64_t{3})).message ==
-        "m.gguf: key 'llama.attention.head_count_kv': expected a divisor of attention.head_count = 8, found 3 in layer 0");
+        "m.gguf: key 'llama.attention.head_count_kv': expected a divisor of attention.head_count = 8, found 3 in layer "
+        "0");
   CHECK(error_of(Keys().set("rope.dimension_count", uint64_t{7})).message ==
         "m.gguf: key 'llama.rope.dimension_count': expected an even number up to the length of a head, 8, found 7");
   CHECK(error_of(Keys().set("rope.dimension_count", uint64_t{10})).code == Errc::format);
   CHECK(Keys().set("rope.dimension_count", uint64_t{6}).read()->n_rot == 6);
   CHECK(error_of(Keys().set("embedding_length", uint64_t{65})).message ==
-        "m.gguf: key 'llama.attention.key_length': missing, and embedding_length = 65 is no multiple of attention.head_count = 8");
+        "m.gguf: key 'llama.attention.key_length': missing, and embedding_length = 65 is no multiple of "
+        "attention.head_count = 8");
   const Error moe = error_of(Keys().set("expert_count", uint64_t{8}));
   CHECK(moe.code == Errc::unsupported);
   CHECK(moe.message == "m.gguf: key 'llama.expert_count': mixtures of experts are not supported, found 8 experts");
@@ -210,6 +217,6 @@ TEST_CASE("rope scaling") {
   CHECK(Keys().set("rope.scale_linear", 2.0).read()->rope.factor == 2);
   CHECK(Keys().set("rope.scale_linear", 2.0).set("rope.scaling.factor", 8.0).read()->rope.factor == 8);
   CHECK(error_of(Keys().set("rope.scaling.type", std::string("su\n"))).message ==
-        "m.gguf: key 'llama.rope.scaling.type': expected none, linear, yarn or longrope, found 'su\\n'");
+        "m.gguf: key 'llama.rope.scaling.type': expected none, linear, yarn or longrope, found 'su\\x0a'");
   CHECK(error_of(Keys().set("rope.scaling.type", std::string("longrope"))).code == Errc::unsupported);
 }

@@ -91,7 +91,8 @@ TEST_CASE("shapes are checked against the hyper-parameters") {
 
 TEST_CASE("types are checked before anything is prepared") {
   TinyModel tiny;
-  tiny.tensor("blk.0.attn_q.weight") = {"blk.0.attn_q.weight", {32, 32}, 26, std::vector<std::byte>(32 * 32 * 4)};  // I32
+  tiny.tensor("blk.0.attn_q.weight") = {
+      "blk.0.attn_q.weight", {32, 32}, 26, std::vector<std::byte>(32 * 32 * 4)};  // I32
   check_error(tiny, Errc::unsupported, "tensor 'blk.0.attn_q.weight': ");
   CHECK(error_of(tiny).message.find("I32") != std::string::npos);
   tiny = TinyModel();
@@ -150,7 +151,8 @@ TEST_CASE("rope_freqs must be finite and positive") {
   const auto model = open_tiny(tiny);
   REQUIRE_MESSAGE(model.has_value(), model.error().message);
   CHECK((*model)->rope.inv_freq()[3] == doctest::Approx(std::pow(10000.0, -0.75) / 8));
-  for (const float bad : {0.0f, -1.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+  for (const float bad :
+       {0.0f, -1.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     tiny.f32_tensor("rope_freqs.weight", {4}, {1, 2, bad, 8});
     check_error(tiny, Errc::format, "tensor 'rope_freqs.weight': element 2: expected a positive number, found");
   }

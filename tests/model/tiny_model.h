@@ -24,7 +24,8 @@ class TempFile {
   explicit TempFile(const std::string& name) {
     static int counter = 0;
     const auto folder = std::filesystem::temp_directory_path();
-    path_ = (folder / ("quern-test-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + "-" + name)).string();
+    path_ =
+        (folder / ("quern-test-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + "-" + name)).string();
   }
   TempFile(const TempFile&) = delete;
   TempFile& operator=(const TempFile&) = delete;
@@ -90,12 +91,14 @@ struct TinyModel {
   }
 
   TinyTensor& tensor(const std::string& name) {
-    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const TinyTensor& t) { return t.name == name; });
+    const auto found =
+        std::find_if(tensors.begin(), tensors.end(), [&](const TinyTensor& t) { return t.name == name; });
     REQUIRE(found != tensors.end());
     return *found;
   }
   void erase_tensor(const std::string& name) {
-    tensors.erase(std::remove_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; }), tensors.end());
+    tensors.erase(std::remove_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; }),
+                  tensors.end());
   }
   /// Uniform in center +- spread. Replaces a tensor of that name.
   void random_tensor(const std::string& name, std::vector<uint64_t> ne, float spread, float center = 0) {
@@ -111,7 +114,8 @@ struct TinyModel {
   void f32_tensor(const std::string& name, std::vector<uint64_t> ne, const std::vector<float>& values) {
     std::vector<std::byte> bytes(values.size() * sizeof(float));
     if (!bytes.empty()) std::memcpy(bytes.data(), values.data(), bytes.size());
-    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const TinyTensor& t) { return t.name == name; });
+    const auto found =
+        std::find_if(tensors.begin(), tensors.end(), [&](const TinyTensor& t) { return t.name == name; });
     TinyTensor& tensor = found != tensors.end() ? *found : tensors.emplace_back();
     tensor = {name, std::move(ne), 0, std::move(bytes)};
   }
@@ -160,7 +164,8 @@ inline compute::Backend& reference_backend() {
   return *backend;
 }
 
-inline Result<std::unique_ptr<const model::LoadedModel>> open_tiny(const TinyModel& tiny, const model::OpenOptions& options = {}) {
+inline Result<std::unique_ptr<const model::LoadedModel>> open_tiny(const TinyModel& tiny,
+                                                                   const model::OpenOptions& options = {}) {
   const TempFile file("tiny.gguf");
   tiny.write(file.path());
   return model::open(file.path(), reference_backend(), options);  // the mapping outlives the name

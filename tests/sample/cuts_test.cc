@@ -41,7 +41,7 @@ TEST_CASE("min_p") {
 }
 
 TEST_CASE("typical_p") {
-  // H = 0.9433 nats: of {0.97, 0.01, 0.01, 0.01}, H = 0.168 and |-ln p - H| = 0.137 for the first, 4.44 for the others.
+  // {0.97, 0.01, 0.01, 0.01}: H = 0.168 nats; |-ln p - H| = 0.137 for the first, 4.44 for the others.
   const auto peaked = logits_of({.97, .01, .01, .01});
   CHECK(difference(after('y', {.typical_p = .5f}, peaked), {{0, 1}}) < 1e-6);
   // {0.4, 0.2, 0.2, 0.2}: H = 1.3322; |-ln p - H| = 0.416 for 0.4 and 0.277 for 0.2. So the likeliest goes first.

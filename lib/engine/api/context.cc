@@ -15,8 +15,8 @@ Context::~Context() = default;
 namespace {
 
 Status check_sequence(const context::Context& inner, int32_t sequence) {
-  QUERN_ENSURE(sequence >= 0 && static_cast<uint32_t>(sequence) < inner.n_seq_max(), Errc::argument, "sequence ", sequence,
-               " is outside 0 ... ", inner.n_seq_max() - 1);
+  QUERN_ENSURE(sequence >= 0 && static_cast<uint32_t>(sequence) < inner.n_seq_max(), Errc::argument, "sequence ",
+               sequence, " is outside 0 ... ", inner.n_seq_max() - 1);
   return {};
 }
 
@@ -69,7 +69,9 @@ std::span<const float> Context::logits(size_t i) const {
 
 size_t Context::n_logits() const { return impl_->inner->n_logits(); }
 
-std::span<const float> Context::last_logits() const { return n_logits() > 0 ? logits(n_logits() - 1) : std::span<const float>(); }
+std::span<const float> Context::last_logits() const {
+  return n_logits() > 0 ? logits(n_logits() - 1) : std::span<const float>();
+}
 
 uint32_t Context::sequence_length(int32_t sequence) const {
   return has_sequence(*impl_->inner, sequence) ? impl_->inner->sequence(sequence).size() : 0;
@@ -80,14 +82,17 @@ int32_t Context::next_position(int32_t sequence) const {
 }
 
 std::span<const Token> Context::sequence_tokens(int32_t sequence) const {
-  return has_sequence(*impl_->inner, sequence) ? impl_->tokens[static_cast<size_t>(sequence)] : std::span<const Token>();
+  return has_sequence(*impl_->inner, sequence) ? impl_->tokens[static_cast<size_t>(sequence)]
+                                               : std::span<const Token>();
 }
 
 Status Context::sequence_remove(int32_t sequence, int32_t from, int32_t to) {
   return engine::guarded([&]() -> Status {
     QUERN_CHECK(check_sequence(*impl_->inner, sequence));
     const auto positions = impl_->inner->sequence(sequence).positions();
-    const auto cell = [&](int32_t position) { return std::lower_bound(positions.begin(), positions.end(), position) - positions.begin(); };
+    const auto cell = [&](int32_t position) {
+      return std::lower_bound(positions.begin(), positions.end(), position) - positions.begin();
+    };
     const auto begin = cell(from), end = to < 0 ? static_cast<std::ptrdiff_t>(positions.size()) : cell(to);
     QUERN_CHECK(impl_->inner->remove(sequence, from, to));
     auto& tokens = impl_->tokens[static_cast<size_t>(sequence)];

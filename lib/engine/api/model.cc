@@ -76,7 +76,8 @@ const std::string& Model::chat_template() const { return impl_->chat_template; }
 
 std::vector<std::pair<std::string, std::string>> Model::metadata() const {
   std::vector<std::pair<std::string, std::string>> out;
-  for (const auto& entry : impl_->loaded->file.meta.entries()) out.emplace_back(entry.key, engine::meta_text(entry.value));
+  for (const auto& entry : impl_->loaded->file.meta.entries())
+    out.emplace_back(entry.key, engine::meta_text(entry.value));
   return out;
 }
 

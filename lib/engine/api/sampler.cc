@@ -28,7 +28,8 @@ uint32_t Sampler::seed() const { return impl_->chain.seed(); }
 
 std::vector<TokenProbability> Sampler::candidates(size_t max_count) const {
   std::vector<TokenProbability> out;
-  for (const auto& candidate : impl_->chain.candidates(max_count)) out.push_back({candidate.token, candidate.probability});
+  for (const auto& candidate : impl_->chain.candidates(max_count))
+    out.push_back({candidate.token, candidate.probability});
   return out;
 }
 

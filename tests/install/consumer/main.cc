@@ -2,6 +2,7 @@
 #include <quern/quern.h>
 
 #include <cstdio>
+#include <string>
 #include <string_view>
 
 int main() {
