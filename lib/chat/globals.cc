@@ -122,126 +122,114 @@ std::string digits(int64_t number, size_t width, char fill) {
   return out;
 }
 
-// One conversion; false if it is not known. `flag` is '-', '_', '0' or 0: how numbers are filled.
-bool append_conversion(std::string& out, char conversion, char flag, const LocalTime& t) {
-  const int64_t days = days_from_civil(t.year, t.month, t.day);
-  const int64_t weekday = ((days + 4) % 7 + 7) % 7, year_day = days - days_from_civil(t.year, 1, 1);
-  const std::string_view day_name = kDays[weekday], month_name = kMonths[(t.month + 11) % 12];
-  const auto number = [&](int64_t n, size_t width, char fill = '0') {
-    out.append(digits(n, flag == '-' ? 0 : width, flag == '_' ? ' ' : flag == '0' ? '0' : fill));
-  };
-  const auto nested = [&](std::string_view format) { out.append(format_time(format, t)); };
-  const uint32_t hour12 = t.hour % 12 == 0 ? 12 : t.hour % 12;
+// What a number is written as: filled up to the width.
+struct Field {
+  int64_t number;
+  size_t width = 2;
+  char fill = '0';
+};
+
+std::optional<Field> number_field(char conversion, const LocalTime& t, int64_t weekday, int64_t year_day) {
+  const int64_t hour12 = t.hour % 12 == 0 ? 12 : t.hour % 12;
   switch (conversion) {
     case 'Y':
-      number(t.year, 0);
-      break;
+      return Field{t.year, 0};
     case 'y':
-      number(((t.year % 100) + 100) % 100, 2);
-      break;
+      return Field{((t.year % 100) + 100) % 100};
     case 'C':
-      number(t.year / 100, 2);
-      break;
+      return Field{t.year / 100};
     case 'm':
-      number(t.month, 2);
-      break;
+      return Field{t.month};
     case 'd':
-      number(t.day, 2);
-      break;
+      return Field{t.day};
     case 'e':
-      number(t.day, 2, ' ');
-      break;
+      return Field{t.day, 2, ' '};
     case 'H':
-      number(t.hour, 2);
-      break;
+      return Field{t.hour};
     case 'k':
-      number(t.hour, 2, ' ');
-      break;
+      return Field{t.hour, 2, ' '};
     case 'I':
-      number(hour12, 2);
-      break;
+      return Field{hour12};
     case 'l':
-      number(hour12, 2, ' ');
-      break;
+      return Field{hour12, 2, ' '};
     case 'M':
-      number(t.minute, 2);
-      break;
+      return Field{t.minute};
     case 'S':
-      number(t.second, 2);
-      break;
+      return Field{t.second};
     case 'f':
-      number(0, 6);
-      break;
+      return Field{0, 6};
     case 'j':
-      number(year_day + 1, 3);
-      break;
+      return Field{year_day + 1, 3};
     case 'u':
-      number(weekday == 0 ? 7 : weekday, 0);
-      break;
+      return Field{weekday == 0 ? 7 : weekday, 0};
     case 'w':
-      number(weekday, 0);
-      break;
+      return Field{weekday, 0};
     case 'U':
-      number((year_day + 7 - weekday) / 7, 2);
-      break;
+      return Field{(year_day + 7 - weekday) / 7};
     case 'W':
-      number((year_day + 7 - (weekday + 6) % 7) / 7, 2);
-      break;
-    case 'p':
-      out.append(t.hour < 12 ? "AM" : "PM");
-      break;
-    case 'P':
-      out.append(t.hour < 12 ? "am" : "pm");
-      break;
-    case 'A':
-      out.append(day_name);
-      break;
-    case 'a':
-      out.append(day_name.substr(0, 3));
-      break;
-    case 'B':
-      out.append(month_name);
-      break;
-    case 'b':
-    case 'h':
-      out.append(month_name.substr(0, 3));
-      break;
+      return Field{(year_day + 7 - (weekday + 6) % 7) / 7};
+    default:
+      return std::nullopt;
+  }
+}
+
+// Conversions that stand for others.
+std::string_view expansion(char conversion) {
+  switch (conversion) {
     case 'F':
-      nested("%Y-%m-%d");
-      break;
+      return "%Y-%m-%d";
     case 'D':
     case 'x':
-      nested("%m/%d/%y");
-      break;
+      return "%m/%d/%y";
     case 'T':
     case 'X':
-      nested("%H:%M:%S");
-      break;
+      return "%H:%M:%S";
     case 'R':
-      nested("%H:%M");
-      break;
+      return "%H:%M";
     case 'r':
-      nested("%I:%M:%S %p");
-      break;
+      return "%I:%M:%S %p";
     case 'c':
-      nested("%a %b %e %H:%M:%S %Y");
-      break;
+      return "%a %b %e %H:%M:%S %Y";
+    default:
+      return {};
+  }
+}
+
+// One conversion; nothing if it is not known. `flag` is '-', '_', '0' or 0: how numbers are filled.
+std::optional<std::string> convert(char conversion, char flag, const LocalTime& t) {
+  const int64_t days = days_from_civil(t.year, t.month, t.day);
+  const int64_t weekday = ((days + 4) % 7 + 7) % 7, year_day = days - days_from_civil(t.year, 1, 1);
+  if (const auto field = number_field(conversion, t, weekday, year_day)) {
+    return digits(field->number, flag == '-' ? 0 : field->width, flag == '_' ? ' ' : flag == '0' ? '0' : field->fill);
+  }
+  if (const std::string_view format = expansion(conversion); !format.empty()) return format_time(format, t);
+  const std::string_view day_name = kDays[weekday], month_name = kMonths[(t.month + 11) % 12];
+  switch (conversion) {
+    case 'p':
+      return t.hour < 12 ? "AM" : "PM";
+    case 'P':
+      return t.hour < 12 ? "am" : "pm";
+    case 'A':
+      return std::string(day_name);
+    case 'a':
+      return std::string(day_name.substr(0, 3));
+    case 'B':
+      return std::string(month_name);
+    case 'b':
+    case 'h':
+      return std::string(month_name.substr(0, 3));
     case 'n':
-      out.push_back('\n');
-      break;
+      return "\n";
     case 't':
-      out.push_back('\t');
-      break;
+      return "\t";
     case '%':
-      out.push_back('%');
-      break;
+      return "%";
     case 'z':
     case 'Z':
-      break;  // the zone is not known
+      return "";  // the zone is not known
     default:
-      return false;
+      return std::nullopt;
   }
-  return true;
 }
 
 }  // namespace
@@ -279,7 +267,8 @@ std::string format_time(std::string_view format, const LocalTime& time) {
     }
     const bool flagged = i + 2 < format.size() && std::string_view("-_0").find(format[i + 1]) != std::string_view::npos;
     const char flag = flagged ? format[i + 1] : '\0', conversion = format[i + 1 + flagged];
-    if (append_conversion(out, conversion, flag, time)) {
+    if (const auto text = convert(conversion, flag, time)) {
+      out.append(*text);
       i += 1 + flagged;
     } else {
       out.push_back('%');

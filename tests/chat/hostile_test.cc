@@ -213,9 +213,15 @@ TEST_CASE("nesting up to the limit is taken") {
   CHECK(attempt(nested(120), "{}").text == "1");
   const std::string ifs = times("{% if 1 %}", 250) + "x" + times("{% endif %}", 250);
   CHECK(attempt(ifs, "{}").text == "x");
-  const std::string parentheses = "{{ " + times("(", 120) + "1" + times(")", 120) + " }}";
+  const std::string parentheses = "{{ " + times("(", 250) + "1" + times(")", 250) + " }}";
   CHECK(attempt(parentheses, "{}").text == "1");
-  // Brackets take one level each, and the macro depth is counted apart.
+  const std::string fors = times("{% for x in [1] %}", 250) + "x" + times("{% endfor %}", 250);
+  CHECK(attempt(fors, "{}").text == "x");
+  const std::string arguments = "{{ 'a'" + times("|default(x", 240) + times(")", 240) + " }}";
+  CHECK(attempt(arguments, "{}").text == "a");
+  const std::string operands = "{{ " + times("1 + (", 120) + "1" + times(")", 120) + " }}";
+  CHECK(attempt(operands, "{}").text == "121");
+  // The macro depth is counted apart.
   const std::string macros = "{% macro f(n) %}{% if n %}({{ f(n - 1) }}){% endif %}{% endmacro %}{{ f(63)|length }}";
   CHECK(attempt(macros, "{}").text == "126");
 }

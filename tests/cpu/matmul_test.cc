@@ -117,7 +117,8 @@ struct Problem {
     const float* row = x.data() + uint64_t{c} * k;
     if (format.block_elems == 1) return row[i];
     float highest = 0;
-    for (uint32_t j = i / 32 * 32; j < i / 32 * 32 + 32; ++j) highest = std::max(highest, std::fabs(row[j]));
+    const uint32_t block = cpu::panel_kernels(format.type)->activation == cpu::ActivationKind::per16 ? 16 : 32;
+    for (uint32_t j = i / block * block; j < (i / block + 1) * block; ++j) highest = std::max(highest, std::fabs(row[j]));
     if (highest == 0) return 0;
     return static_cast<double>(highest / 127.0f) * std::nearbyint(row[i] * (127.0f / highest));
   }

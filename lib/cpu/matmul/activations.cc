@@ -12,17 +12,18 @@ HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Codes of 32 elements and their scale.
-HWY_INLINE float quantize_32(const float* x, int8_t* codes) {
+/// Codes of kBlock elements and their scale.
+template <size_t kBlock>
+HWY_INLINE float quantize_block(const float* x, int8_t* codes) {
   const hn::CappedTag<float, 16> df;
   const hn::Rebind<int32_t, decltype(df)> di32;
   const hn::Rebind<int8_t, decltype(df)> di8;
   auto highest = hn::Zero(df);
-  for (size_t i = 0; i < 32; i += hn::Lanes(df)) highest = hn::Max(highest, hn::Abs(hn::LoadU(df, x + i)));
+  for (size_t i = 0; i < kBlock; i += hn::Lanes(df)) highest = hn::Max(highest, hn::Abs(hn::LoadU(df, x + i)));
   const float max = hn::ReduceMax(df, highest);
   const float inverse = max > 0 ? 127.0f / max : 0.0f;
   const auto scale = hn::Set(df, inverse);
-  for (size_t i = 0; i < 32; i += hn::Lanes(df)) {
+  for (size_t i = 0; i < kBlock; i += hn::Lanes(df)) {
     const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(df, x + i), scale));
     hn::StoreU(hn::DemoteTo(di8, hn::BitCast(di32, rounded)), di8, codes + i);
   }
@@ -30,21 +31,21 @@ HWY_INLINE float quantize_32(const float* x, int8_t* codes) {
 }
 
 /// Writes one column into its place in a tile.
-template <size_t kSub>
+template <size_t kBlock>
 void pack_quantized(const float* x, size_t k, uint8_t* tile, size_t width, size_t column) {
-  constexpr size_t kParts = 32 / kSub;
+  constexpr size_t kParts = 32 / kBlock;
   int8_t codes[32];
-  for (size_t i = 0; i < k; i += 32, tile += width * (32 + 4 + 8 * kParts)) {
-    const float d = quantize_32(x + i, codes);
-    for (size_t t = 0; t < 8; ++t) std::memcpy(tile + 4 * (t * width + column), codes + 4 * t, 4);
-    std::memcpy(tile + 4 * (8 * width + column), &d, 4);
+  for (size_t i = 0; i < k; i += 32, tile += width * (32 + 12 * kParts)) {
     for (size_t part = 0; part < kParts; ++part) {
+      const float d = quantize_block<kBlock>(x + i + part * kBlock, codes + part * kBlock);
       int32_t nsum = 0;
-      for (size_t j = 0; j < kSub; ++j) nsum -= codes[part * kSub + j];
+      for (size_t j = 0; j < kBlock; ++j) nsum -= codes[part * kBlock + j];
       const float dsum = d * static_cast<float>(nsum);
-      std::memcpy(tile + 4 * ((9 + part) * width + column), &nsum, 4);
-      std::memcpy(tile + 4 * ((9 + kParts + part) * width + column), &dsum, 4);
+      std::memcpy(tile + 4 * ((8 + part) * width + column), &d, 4);
+      std::memcpy(tile + 4 * ((8 + kParts + part) * width + column), &nsum, 4);
+      std::memcpy(tile + 4 * ((8 + 2 * kParts + part) * width + column), &dsum, 4);
     }
+    for (size_t t = 0; t < 8; ++t) std::memcpy(tile + 4 * (t * width + column), codes + 4 * t, 4);
   }
 }
 
@@ -53,8 +54,8 @@ void pack_column(const float* x, size_t k, ActivationKind kind, uint8_t* tile, s
     case ActivationKind::f32:
       for (size_t i = 0; i < k; ++i) std::memcpy(tile + 4 * (i * width + column), x + i, 4);
       break;
-    case ActivationKind::sub16: pack_quantized<16>(x, k, tile, width, column); break;
-    case ActivationKind::sub32: pack_quantized<32>(x, k, tile, width, column); break;
+    case ActivationKind::per16: pack_quantized<16>(x, k, tile, width, column); break;
+    case ActivationKind::per32: pack_quantized<32>(x, k, tile, width, column); break;
   }
 }
 

@@ -1,11 +1,12 @@
 // Activations as the matrix products read them: columns (tokens) in tiles of a few, interleaved, so that a kernel walks
 // through one tile from front to back while it walks along a panel of weights.
 //
-// Integer kinds (sub16, sub32), per 32 elements of K, for a tile of `width` columns:
-//   int32 q[8][width]           dword t of a column: its codes 4t .. 4t+3 as int8
-//   float d[width]              the scale: x ~ d * code, d = max|x| / 127 over the 32 elements
-//   int32 nsum[32/sub][width]   minus the sum of the codes of each sub-block
-//   float dsum[32/sub][width]   d * nsum
+// Integer kinds (per16, per32): elements are quantized in blocks of 16 or 32. Per 32 elements of K, for a tile of `width`
+// columns, with parts = 32 / block:
+//   int32 q[8][width]          dword t of a column: its codes 4t .. 4t+3 as int8
+//   float d[parts][width]      the scale: x ~ d * code, d = max|x| / 127 over the block
+//   int32 nsum[parts][width]   minus the sum of the block's codes
+//   float dsum[parts][width]   d * nsum
 // Kind f32: float x[width] per element of K.
 #pragma once
 
@@ -18,7 +19,7 @@
 
 namespace quern::cpu {
 
-enum class ActivationKind : uint8_t { f32, sub16, sub32 };
+enum class ActivationKind : uint8_t { f32, per16, per32 };
 inline constexpr size_t kActivationKinds = 3;
 
 /// Tile widths that kernels exist for, widest first.
@@ -28,8 +29,8 @@ inline constexpr size_t kTileWidths[] = {8, 4, 3, 2, 1};
 constexpr size_t column_bytes(ActivationKind kind, size_t k) {
   switch (kind) {
     case ActivationKind::f32: return k * 4;
-    case ActivationKind::sub16: return k / 32 * (32 + 4 + 16);
-    case ActivationKind::sub32: return k / 32 * (32 + 4 + 8);
+    case ActivationKind::per16: return k / 32 * (32 + 2 * 12);
+    case ActivationKind::per32: return k / 32 * (32 + 12);
   }
   return 0;
 }

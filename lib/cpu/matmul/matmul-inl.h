@@ -1,11 +1,11 @@
 // The matrix product, written once over the description of a format's panel (lib/quant/panel-inl.h).
 //
-// For every 32 elements of K and every row r and column c:
+// For every 16 or 32 elements of K, as the activations are quantized, and every row r and column c:
 //   idot = sum of code * activation code               exact, in int32
 //   acc  = acc + (float(idot) * scale[r]) * d[c]       two roundings, in the order of K
 //   acc  = acc + min[r] * dsum[c]                      where the format has minima
-// Formats with a scale per 16 elements add two products idot * scale before the multiplication by d[c]. Columns never meet,
-// and the order along K is fixed, so a result does not depend on the width of the tile or on who computes it.
+// Where two blocks of 16 activations meet one scale, their float(idot) * d[c] are added first. Columns never meet, and the
+// order along K is fixed, so a result does not depend on the width of the tile or on who computes it.
 //
 // Included once per variant of a target: QUERN_MATMUL_VARIANT names a namespace inside the target's, and QUERN_MATMUL_VNNI
 // is 1 for the variant that may use AVX-512 VNNI on a target that does not have it (Cascade Lake is such a machine).
@@ -90,41 +90,56 @@ HWY_INLINE VI32 bias_term(int32_t nsum) {
   }
 }
 
+/// How finely activations are quantized for a format. Blocks of 16 make the error of formats that are nearly exact
+/// themselves smaller by a fifth; formats of 256 elements lose far more in their weights and save the work.
+template <class Panel>
+constexpr ActivationKind activation_kind() {
+  if constexpr (Panel::kFloat) {
+    return ActivationKind::f32;
+  } else {
+    return Panel::kSub == 16 || Panel::kGroup == 32 ? ActivationKind::per16 : ActivationKind::per32;
+  }
+}
+
 /// Elements 32 * kJ .. of a group, for all columns of the tile.
 template <class Panel, size_t kWidth, size_t kJ>
 HWY_INLINE void add_sub_block(const typename Panel::Group& group, const uint8_t* tile, VF32 (&acc)[kWidth]) {
   const DF32 df;
-  constexpr size_t kParts = 32 / Panel::kSub;
+  constexpr ActivationKind kKind = activation_kind<Panel>();
+  constexpr size_t kParts = kKind == ActivationKind::per16 ? 2 : 1;
   constexpr bool kSmall = Panel::kBiasLog2 < 7;  // only a bias of 128 goes with codes of 8 bits
-  const auto* q = reinterpret_cast<const int32_t*>(tile + kJ * column_bytes(Panel::kSub == 16 ? ActivationKind::sub16 : ActivationKind::sub32, 32) * kWidth);
+  const auto* q = reinterpret_cast<const int32_t*>(tile + kJ * column_bytes(kKind, 32) * kWidth);
   const auto* d = reinterpret_cast<const float*>(q + 8 * kWidth);
-  const auto* nsum = q + 9 * kWidth;
-  const auto* dsum = reinterpret_cast<const float*>(q + (9 + kParts) * kWidth);
+  const auto* nsum = q + (8 + kParts) * kWidth;
+  const auto* dsum = reinterpret_cast<const float*>(q + (8 + 2 * kParts) * kWidth);
 
   VU8 u[8];
   group.template codes<kJ>(u);
+  constexpr size_t kSecond = Panel::kSub == 16 ? 1 : 0;  // which scale the second 16 elements have
   const VF32 scale0 = group.template scale<kJ, 0>();
-  if constexpr (kParts == 1) {
-    HWY_UNROLL(8)
-    for (size_t c = 0; c < kWidth; ++c) {
+  const VF32 scale1 = group.template scale<kJ, kSecond>();
+  HWY_UNROLL(8)
+  for (size_t c = 0; c < kWidth; ++c) {
+    if constexpr (kParts == 1) {
       const VI32 idot = dot_codes<kSmall, kWidth, 0, 8>(u, q, c, bias_term<Panel>(nsum[c]));
       acc[c] = hn::MulAdd(hn::Mul(hn::ConvertTo(df, idot), scale0), hn::Set(df, d[c]), acc[c]);
+      continue;
     }
-  } else {
-    const VF32 scale1 = group.template scale<kJ, 1>();
-    HWY_UNROLL(8)
-    for (size_t c = 0; c < kWidth; ++c) {
-      const VI32 idot0 = dot_codes<kSmall, kWidth, 0, 4>(u, q, c, bias_term<Panel>(nsum[c]));
-      const VI32 idot1 = dot_codes<kSmall, kWidth, 4, 4>(u, q, c, bias_term<Panel>(nsum[kWidth + c]));
-      const VF32 both = hn::MulAdd(hn::ConvertTo(df, idot1), scale1, hn::Mul(hn::ConvertTo(df, idot0), scale0));
-      acc[c] = hn::MulAdd(both, hn::Set(df, d[c]), acc[c]);
+    const VF32 dot0 = hn::ConvertTo(df, dot_codes<kSmall, kWidth, 0, 4>(u, q, c, bias_term<Panel>(nsum[c])));
+    const VF32 dot1 = hn::ConvertTo(df, dot_codes<kSmall, kWidth, 4, 4>(u, q, c, bias_term<Panel>(nsum[(kParts - 1) * kWidth + c])));
+    const VF32 d0 = hn::Set(df, d[c]), d1 = hn::Set(df, d[(kParts - 1) * kWidth + c]);
+    if constexpr (kSecond == 0) {
+      acc[c] = hn::MulAdd(hn::MulAdd(dot1, d1, hn::Mul(dot0, d0)), scale0, acc[c]);
+    } else {
+      acc[c] = hn::MulAdd(hn::Mul(dot0, scale0), d0, acc[c]);
+      acc[c] = hn::MulAdd(hn::Mul(dot1, scale1), d1, acc[c]);
     }
   }
   if constexpr (Panel::kHasMin) {
     const VF32 min0 = group.template min<kJ, 0>();
     for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::MulAdd(min0, hn::Set(df, dsum[c]), acc[c]);
     if constexpr (kParts == 2) {
-      const VF32 min1 = group.template min<kJ, 1>();
+      const VF32 min1 = group.template min<kJ, kSecond>();
       for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::MulAdd(min1, hn::Set(df, dsum[kWidth + c]), acc[c]);
     }
   }
@@ -152,7 +167,7 @@ HWY_INLINE void store_tile(const VF32 (&acc)[kWidth], float* out, size_t out_str
 
 template <class Panel, size_t kWidth>
 HWY_NOINLINE void multiply_quantized(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out, size_t out_stride, size_t n_rows) {
-  constexpr auto kKind = Panel::kSub == 16 ? ActivationKind::sub16 : ActivationKind::sub32;
+  constexpr ActivationKind kKind = activation_kind<Panel>();
   VF32 acc[kWidth];
   for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::Zero(DF32());
   for (size_t g = 0; g < n_groups; ++g) {
@@ -197,15 +212,6 @@ constexpr PanelTileFn tile_kernel() {
     return &multiply_float<Panel, kWidth>;
   } else {
     return &multiply_quantized<Panel, kWidth>;
-  }
-}
-
-template <class Panel>
-constexpr ActivationKind activation_kind() {
-  if constexpr (Panel::kFloat) {
-    return ActivationKind::f32;
-  } else {
-    return Panel::kSub == 16 ? ActivationKind::sub16 : ActivationKind::sub32;
   }
 }
 
