@@ -15,6 +15,8 @@ install(TARGETS ${exported} EXPORT quern_targets
         RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(TARGET quern-cli)
   install(TARGETS quern-cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # Where the command line looks for the model named `demo`: ../share/quern/models from the executable.
+  install(FILES examples/models/quern-demo-q8_0.gguf DESTINATION share/quern/models)
 endif()
 install(DIRECTORY include/quern DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
