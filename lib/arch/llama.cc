@@ -2,36 +2,25 @@
 // attention with interleaved rotary pairs, and SwiGLU. Source: Touvron et al. 2023 (arXiv 2302.13971, 2307.09288); GGUF
 // key and tensor names.
 //
-// Where a file carries "llama.attention.sliding_window" (Mistral 7B v0.1 was trained with one of 4096), every layer keeps
-// to it, as the model's authors do; llama.cpp attends to the whole context for this architecture.
+// Where a file carries "llama.attention.sliding_window" (Mistral 7B v0.1 was trained with one of 4096), every layer
+// keeps to it, as the model's authors do; llama.cpp attends to the whole context for this architecture.
 #include "lib/arch/spec.h"
 
 namespace quern::arch {
 namespace {
 
 constexpr Key kKeysRead[] = {
-    Key::context_length,
-    Key::embedding_length,
-    Key::block_count,
-    Key::vocab_size,
-    Key::head_count,
-    Key::head_count_kv,
-    Key::key_length,
-    Key::value_length,
-    Key::feed_forward_length,
-    Key::rms_eps,
-    Key::sliding_window,
-    Key::expert_count,
-    Key::rope_dimension_count,
-    Key::rope_freq_base,
-    Key::rope_scaling_type,
-    Key::rope_scale_linear,
-    Key::rope_scaling_factor,
-    Key::rope_original_context,
-    Key::rope_attn_factor,
-    Key::yarn_ext_factor,
-    Key::yarn_attn_factor,
-    Key::yarn_beta_fast,
+    Key::context_length,       Key::embedding_length,
+    Key::block_count,          Key::vocab_size,
+    Key::head_count,           Key::head_count_kv,
+    Key::key_length,           Key::value_length,
+    Key::feed_forward_length,  Key::rms_eps,
+    Key::sliding_window,       Key::expert_count,
+    Key::rope_dimension_count, Key::rope_freq_base,
+    Key::rope_scaling_type,    Key::rope_scale_linear,
+    Key::rope_scaling_factor,  Key::rope_original_context,
+    Key::rope_attn_factor,     Key::yarn_ext_factor,
+    Key::yarn_attn_factor,     Key::yarn_beta_fast,
     Key::yarn_beta_slow,
 };
 

@@ -1,4 +1,5 @@
-// Checked arithmetic for sizes that come from a file or a request: every product and sum of such numbers goes through here.
+// Checked arithmetic for sizes that come from a file or a request: every product and sum of such numbers goes through
+// here.
 #pragma once
 
 #include <cstdint>

@@ -12,9 +12,9 @@
 
 namespace quern::base {
 
-/// run() hands tasks out one by one from a shared counter, so that a thread that loses its core to another process delays
-/// the operation by at most the task it holds: work is never divided beforehand, and threads that sleep are not waited for.
-/// Idle threads spin for some microseconds, then sleep. The caller takes part.
+/// run() hands tasks out one by one from a shared counter, so that a thread that loses its core to another process
+/// delays the operation by at most the task it holds: work is never divided beforehand, and threads that sleep are not
+/// waited for. Idle threads spin for some microseconds, then sleep. The caller takes part.
 class ThreadPool {
  public:
   /// n_threads >= 1, the caller's included: n_threads - 1 are started. Errc::device if the system refuses them.
@@ -42,9 +42,9 @@ class ThreadPool {
   std::atomic<bool> busy_{false};
   std::atomic<bool> stop_{false};
 
-  // The job. `ticket_` holds its epoch (high half) and the number of tasks not yet handed out (low half): a task is taken
-  // by lowering that number, which fails if the job has changed meanwhile. So call_, task_ and n_tasks_ are read only by
-  // holders of a task, and run() does not return, nor change them, before every task is done.
+  // The job. `ticket_` holds its epoch (high half) and the number of tasks not yet handed out (low half): a task is
+  // taken by lowering that number, which fails if the job has changed meanwhile. So call_, task_ and n_tasks_ are read
+  // only by holders of a task, and run() does not return, nor change them, before every task is done.
   alignas(64) std::atomic<uint64_t> ticket_{0};
   alignas(64) std::atomic<uint32_t> unfinished_{0};
   alignas(64) std::atomic<uint32_t> epoch_{0};  ///< what sleeping workers wait on

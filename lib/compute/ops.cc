@@ -1,4 +1,4 @@
-// The shape checks of every verb. A backend's do_… methods assume what is checked here.
+// The shape checks of every verb. A backend's do_... methods assume what is checked here.
 #include "lib/compute/ops.h"
 
 namespace quern::compute {
@@ -26,22 +26,28 @@ void Stream::embed(const Weight& table, std::span<const int32_t> ids, Mat out) {
   if (!accept(table.usage() == Usage::gather, "embed", "the table was not prepared for gathering")) return;
   if (!accept(valid(out) && out.rows == ids.size() && out.cols == table.cols(), "embed", "shapes differ")) return;
   for (const int32_t id : ids) {
-    if (!accept(id >= 0 && static_cast<uint32_t>(id) < table.rows(), "embed", "token id outside the vocabulary")) return;
+    if (!accept(id >= 0 && static_cast<uint32_t>(id) < table.rows(), "embed", "token id outside the vocabulary"))
+      return;
   }
   do_embed(table, ids, out);
 }
 
 void Stream::rms_norm(Mat x, const Weight& weight, float eps, Mat out) {
   if (!accept(valid(x) && valid(out) && same_shape(x, out), "rms_norm", "shapes differ")) return;
-  if (!accept(weight.usage() == Usage::vector && weight.cols() == x.cols, "rms_norm", "weight of another length")) return;
+  if (!accept(weight.usage() == Usage::vector && weight.cols() == x.cols, "rms_norm", "weight of another length"))
+    return;
   do_rms_norm(x, weight, eps, out);
 }
 
 void Stream::matmul(Mat x, std::span<const MatmulTarget> targets) {
   if (!accept(valid(x) && !targets.empty(), "matmul", "no input or no target")) return;
   for (const MatmulTarget& t : targets) {
-    if (!accept(t.weight && t.weight->usage() == Usage::matmul && t.weight->cols() == x.cols, "matmul", "weight does not fit x")) return;
-    if (!accept(valid(t.out) && t.out.rows == x.rows && t.out.cols == t.weight->rows(), "matmul", "weight does not fit out")) return;
+    if (!accept(t.weight && t.weight->usage() == Usage::matmul && t.weight->cols() == x.cols, "matmul",
+                "weight does not fit x"))
+      return;
+    if (!accept(valid(t.out) && t.out.rows == x.rows && t.out.cols == t.weight->rows(), "matmul",
+                "weight does not fit out"))
+      return;
     const bool bias_fits = !t.bias || (t.bias->usage() == Usage::vector && t.bias->cols() == t.out.cols);
     if (!accept(bias_fits, "matmul", "bias of another length")) return;
   }
@@ -56,28 +62,37 @@ void Stream::add(Mat x, Mat y) {
 void Stream::rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) {
   if (!accept(valid(x) && head_dim > 0 && x.cols % head_dim == 0, "rope", "rows are not whole heads")) return;
   if (!accept(n_rot % 2 == 0 && n_rot <= head_dim, "rope", "odd or too many rotated elements")) return;
-  if (!accept(valid(cos_sin) && cos_sin.rows == x.rows && cos_sin.cols == n_rot, "rope", "table of another shape")) return;
+  if (!accept(valid(cos_sin) && cos_sin.rows == x.rows && cos_sin.cols == n_rot, "rope", "table of another shape"))
+    return;
   if (n_rot > 0) do_rope(x, head_dim, n_rot, pairs, cos_sin);
 }
 
 void Stream::swiglu(Mat gate, Mat up, Mat out) {
-  if (!accept(valid(gate) && valid(up) && valid(out) && same_shape(gate, up) && same_shape(gate, out), "swiglu", "shapes differ")) return;
+  if (!accept(valid(gate) && valid(up) && valid(out) && same_shape(gate, up) && same_shape(gate, out), "swiglu",
+              "shapes differ"))
+    return;
   do_swiglu(gate, up, out);
 }
 
 void Stream::kv_store(KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) {
-  if (!accept(valid(k) && valid(v) && k.rows == slots.size() && v.rows == slots.size(), "kv_store", "one slot per row")) return;
+  if (!accept(valid(k) && valid(v) && k.rows == slots.size() && v.rows == slots.size(), "kv_store", "one slot per row"))
+    return;
   for (const uint32_t slot : slots) {
     if (!accept(slot / kKvBlockTokens < kv.n_blocks(), "kv_store", "slot outside the store")) return;
   }
   do_kv_store(kv, layer, k, v, slots);
 }
 
-void Stream::attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows, Mat out) {
+void Stream::attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
+                       std::span<const AttentionRow> rows, Mat out) {
   const bool heads = shape.n_kv_heads > 0 && shape.n_heads % shape.n_kv_heads == 0;
   if (!accept(heads, "attention", "query heads are no multiple of key-value heads")) return;
-  if (!accept(valid(q) && q.rows == rows.size() && q.cols == shape.n_heads * shape.k_dim, "attention", "q of another shape")) return;
-  if (!accept(valid(out) && out.rows == q.rows && out.cols == shape.n_heads * shape.v_dim, "attention", "out of another shape")) return;
+  if (!accept(valid(q) && q.rows == rows.size() && q.cols == shape.n_heads * shape.k_dim, "attention",
+              "q of another shape"))
+    return;
+  if (!accept(valid(out) && out.rows == q.rows && out.cols == shape.n_heads * shape.v_dim, "attention",
+              "out of another shape"))
+    return;
   for (const AttentionRow& row : rows) {
     if (!accept(row.blocks != nullptr && row.begin < row.end, "attention", "a row attends to nothing")) return;
   }
@@ -85,7 +100,8 @@ void Stream::attention(KvStore& kv, uint32_t layer, const AttentionShape& shape,
 }
 
 void Stream::gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) {
-  if (!accept(valid(x) && valid(out) && out.rows == rows.size() && out.cols == x.cols, "gather_rows", "shapes differ")) return;
+  if (!accept(valid(x) && valid(out) && out.rows == rows.size() && out.cols == x.cols, "gather_rows", "shapes differ"))
+    return;
   for (const uint32_t row : rows) {
     if (!accept(row < x.rows, "gather_rows", "row outside x")) return;
   }

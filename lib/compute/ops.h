@@ -1,8 +1,8 @@
 // The verbs of the forward pass, as two abstract classes. Backend is a device: it prepares weights and owns memory.
 // Stream is one thread's sequence of operations on it. Shapes are checked here, once, before a backend sees them.
 //
-// Reproducibility is part of the contract: a row of any result depends on that row's inputs alone, bit for bit, whatever
-// other rows share the call and however many threads work on it.
+// Reproducibility is part of the contract: a row of any result depends on that row's inputs alone, bit for bit,
+// whatever other rows share the call and however many threads work on it.
 #pragma once
 
 #include <cstddef>
@@ -36,7 +36,9 @@ struct Mat {
   /// Columns [begin, begin + count) of every row.
   Mat columns(uint32_t begin, uint32_t count) const { return {buffer, offset + begin, rows, count, stride}; }
   /// Rows [begin, begin + count).
-  Mat slice(uint32_t begin, uint32_t count) const { return {buffer, offset + uint64_t{begin} * stride, count, cols, stride}; }
+  Mat slice(uint32_t begin, uint32_t count) const {
+    return {buffer, offset + uint64_t{begin} * stride, count, cols, stride};
+  }
 };
 
 /// What a weight is prepared for.
@@ -49,7 +51,8 @@ enum class Usage {
 /// A tensor prepared for a device. Immutable, shared by streams.
 class Weight {
  public:
-  Weight(tensor::DType type, uint32_t rows, uint32_t cols, Usage usage) : type_(type), rows_(rows), cols_(cols), usage_(usage) {}
+  Weight(tensor::DType type, uint32_t rows, uint32_t cols, Usage usage)
+      : type_(type), rows_(rows), cols_(cols), usage_(usage) {}
   virtual ~Weight() = default;
   virtual uint64_t size_bytes() const = 0;  ///< Memory beyond the source file's mapping.
 
@@ -78,12 +81,12 @@ struct KvShape {
   KvType type_k = KvType::f16, type_v = KvType::f16;
 };
 
-/// Tokens of one cache block; a slot is block * kKvBlockTokens + index in the block. Attention combines keys in groups of
-/// this size, in the order of the block table, so the value is part of the results.
+/// Tokens of one cache block; a slot is block * kKvBlockTokens + index in the block. Attention combines keys in groups
+/// of this size, in the order of the block table, so the value is part of the results.
 inline constexpr uint32_t kKvBlockTokens = 32;
 
-/// Paged storage of keys and values for all layers. Which block belongs to whom is the context's business; how a block is
-/// laid out is the backend's.
+/// Paged storage of keys and values for all layers. Which block belongs to whom is the context's business; how a block
+/// is laid out is the backend's.
 class KvStore {
  public:
   virtual ~KvStore() = default;
@@ -107,11 +110,11 @@ struct AttentionRow {
 };
 
 struct AttentionShape {
-  uint32_t n_heads = 0;     ///< query heads; a multiple of n_kv_heads
+  uint32_t n_heads = 0;  ///< query heads; a multiple of n_kv_heads
   uint32_t n_kv_heads = 0;
   uint32_t k_dim = 0, v_dim = 0;
-  float scale = 1;          ///< of the scores
-  float softcap = 0;        ///< c * tanh(score / c) where > 0
+  float scale = 1;    ///< of the scores
+  float softcap = 0;  ///< c * tanh(score / c) where > 0
 };
 
 /// How rotary embedding pairs the elements of a head: (2i, 2i+1) or (i, i + n_rot/2).
@@ -124,13 +127,14 @@ struct MatmulTarget {
   Mat out;                         ///< [x.rows, weight.rows]
 };
 
-/// A sequence of operations that one thread issues; they take effect in order. The first misuse or device failure is kept
-/// and returned by finish(); later operations are skipped. Not thread-safe; streams of one Backend may run at once.
+/// A sequence of operations that one thread issues; they take effect in order. The first misuse or device failure is
+/// kept and returned by finish(); later operations are skipped. Not thread-safe; streams of one Backend may run at
+/// once.
 class Stream {
  public:
   virtual ~Stream() = default;
 
-  void upload(std::span<const float> from, Mat to);      ///< from: rows * cols, dense
+  void upload(std::span<const float> from, Mat to);  ///< from: rows * cols, dense
   void embed(const Weight& table, std::span<const int32_t> ids, Mat out);
   /// out = x / rms(x) * w per row, rms(x) = sqrt(mean(x^2) + eps). out may be x.
   void rms_norm(Mat x, const Weight& weight, float eps, Mat out);
@@ -140,17 +144,18 @@ class Stream {
     const MatmulTarget target{&weight, nullptr, out};
     matmul(x, {&target, 1});
   }
-  void add(Mat x, Mat y);                                ///< x += y
+  void add(Mat x, Mat y);  ///< x += y
   /// Rotates the first n_rot elements of every head of `head_dim` elements. cos_sin: [x.rows, n_rot]: for each row the
   /// n_rot/2 cosines, then the sines.
   void rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin);
-  void swiglu(Mat gate, Mat up, Mat out);                ///< out = gate * sigmoid(gate) * up; out may be gate
+  void swiglu(Mat gate, Mat up, Mat out);  ///< out = gate * sigmoid(gate) * up; out may be gate
   /// Stores each row of k [n, n_heads * k_dim] and v [n, n_heads * v_dim] in its slot.
   void kv_store(KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots);
   /// out [n, n_heads * v_dim] = softmax(scale * q k^T) v over each row's range, q [n, n_heads * k_dim].
-  void attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows, Mat out);
+  void attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
+                 Mat out);
   void gather_rows(Mat x, std::span<const uint32_t> rows, Mat out);
-  void download(Mat from, std::span<float> to);          ///< to: rows * cols, dense; valid after finish()
+  void download(Mat from, std::span<float> to);  ///< to: rows * cols, dense; valid after finish()
 
   /// Waits for everything issued so far.
   Status finish();
@@ -164,8 +169,8 @@ class Stream {
   virtual void do_rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) = 0;
   virtual void do_swiglu(Mat gate, Mat up, Mat out) = 0;
   virtual void do_kv_store(KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) = 0;
-  virtual void do_attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
-                            Mat out) = 0;
+  virtual void do_attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
+                            std::span<const AttentionRow> rows, Mat out) = 0;
   virtual void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) = 0;
   virtual void do_download(Mat from, std::span<float> to) = 0;
   virtual Status do_finish() = 0;

@@ -27,7 +27,8 @@ struct PlacedBatch {
 };
 
 /// Appends every token of a validated batch to its sequence, all or nothing. Each token attends to its sequence up to
-/// itself, within the window of positions where there is one (0: none). The attention rows point into the sequences' block tables: valid until these change.
+/// itself, within the window of positions where there is one (0: none). The attention rows point into the sequences'
+/// block tables: valid until these change.
 Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence> sequences, uint32_t window,
                           BlockPool& pool);
 

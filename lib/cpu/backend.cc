@@ -74,8 +74,8 @@ class Stream final : public compute::Stream {
     each_row(k, [&](uint32_t r) { store_kv_row(store, layer, slots[r], k.row(r), v.row(r)); });
   }
 
-  void do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
-                    Mat out) override;
+  void do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
+                    std::span<const AttentionRow> rows, Mat out) override;
 
   void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
     for (uint32_t r = 0; r < out.rows; ++r) std::memmove(out.row(r), x.row(rows[r]), x.cols * sizeof(float));
@@ -104,8 +104,8 @@ class Stream final : public compute::Stream {
 };
 
 /// A task is one key-value head with the query heads that share it, for some consecutive rows of one sequence.
-void Stream::do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
-                          Mat out) {
+void Stream::do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
+                          std::span<const AttentionRow> rows, Mat out) {
   const uint32_t group = shape.n_heads / shape.n_kv_heads;
   const uint32_t rows_per_task = std::max<uint32_t>(1, kMaxQueries / group);
   struct RowRange {
@@ -121,7 +121,14 @@ void Stream::do_attention(compute::KvStore& kv, uint32_t layer, const AttentionS
   pool_.run(ranges.size() * shape.n_kv_heads, [&](size_t i) {
     const RowRange range = ranges[i / shape.n_kv_heads];
     const auto head = static_cast<uint32_t>(i % shape.n_kv_heads);
-    const AttentionTask task{static_cast<const KvStore*>(&kv), rows[range.begin].blocks, layer, head, shape.k_dim, shape.v_dim, shape.scale, shape.softcap};
+    const AttentionTask task{static_cast<const KvStore*>(&kv),
+                             rows[range.begin].blocks,
+                             layer,
+                             head,
+                             shape.k_dim,
+                             shape.v_dim,
+                             shape.scale,
+                             shape.softcap};
     std::vector<float> scratch(attention_scratch_floats(shape.k_dim, shape.v_dim));
     Query queries[kMaxQueries];
     size_t n = 0;
@@ -150,9 +157,12 @@ class Backend final : public compute::Backend {
     QUERN_TRY(const quant::FormatInfo* format, quant::resolve_format(static_cast<uint32_t>(source.type)));
     try {
       switch (usage) {
-        case Usage::matmul: return PanelWeight::pack(source, pool_);
-        case Usage::gather: return std::unique_ptr<compute::Weight>(std::make_unique<TableWeight>(source, *format));
-        case Usage::vector: return std::unique_ptr<compute::Weight>(std::make_unique<VectorWeight>(source, *format));
+        case Usage::matmul:
+          return PanelWeight::pack(source, pool_);
+        case Usage::gather:
+          return std::unique_ptr<compute::Weight>(std::make_unique<TableWeight>(source, *format));
+        case Usage::vector:
+          return std::unique_ptr<compute::Weight>(std::make_unique<VectorWeight>(source, *format));
       }
       return fail(Errc::internal, "unknown usage of a weight");
     } catch (const std::bad_alloc&) {

@@ -1,4 +1,5 @@
-// The CPU backend: Highway kernels chosen at run time for the machine's instruction set, on a thread pool of the caller's.
+// The CPU backend: Highway kernels chosen at run time for the machine's instruction set, on a thread pool of the
+// caller's.
 #pragma once
 
 #include <memory>

@@ -44,7 +44,9 @@ KvTile KvStore::tile(uint32_t block, uint32_t layer, uint32_t head) const {
   return {keys, keys + layers_[layer].values_offset};
 }
 
-void KvStore::copy_block(uint32_t from, uint32_t to) { std::memcpy(blocks_[to].get(), blocks_[from].get(), block_bytes_); }
+void KvStore::copy_block(uint32_t from, uint32_t to) {
+  std::memcpy(blocks_[to].get(), blocks_[from].get(), block_bytes_);
+}
 
 void KvStore::move_slot(uint32_t from, uint32_t to) {
   const size_t k_bytes = element_bytes(shape_.type_k), v_bytes = element_bytes(shape_.type_v);
@@ -54,7 +56,8 @@ void KvStore::move_slot(uint32_t from, uint32_t to) {
     for (uint32_t head = 0; head < dims.n_heads; ++head) {
       const KvTile a = tile(from / kKvBlockTokens, layer, head), b = tile(to / kKvBlockTokens, layer, head);
       for (uint32_t i = 0; i < dims.k_dim; ++i) {
-        std::memcpy(b.keys + (i * kKvBlockTokens + to_token) * k_bytes, a.keys + (i * kKvBlockTokens + from_token) * k_bytes, k_bytes);
+        std::memcpy(b.keys + (i * kKvBlockTokens + to_token) * k_bytes,
+                    a.keys + (i * kKvBlockTokens + from_token) * k_bytes, k_bytes);
       }
       const size_t row_bytes = v_stride(dims.v_dim) * v_bytes;
       std::memmove(b.values + to_token * row_bytes, a.values + from_token * row_bytes, row_bytes);

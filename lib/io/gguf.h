@@ -49,9 +49,10 @@ struct GgufContents {
   TensorTable tensors;
 };
 
-/// Parses and validates. What it returns can be trusted: keys and tensor names are unique, non-empty, UTF-8 and without NUL;
-/// every tensor lies whole inside `bytes`, aligned, apart from all others, its rows whole numbers of blocks. Tensors may lie
-/// in any order, but without gaps beyond the padding. Strings that are values may hold any bytes. `path` is for messages.
+/// Parses and validates. What it returns can be trusted: keys and tensor names are unique, non-empty, UTF-8 and without
+/// NUL; every tensor lies whole inside `bytes`, aligned, apart from all others, its rows whole numbers of blocks.
+/// Tensors may lie in any order, but without gaps beyond the padding. Strings that are values may hold any bytes.
+/// `path` is for messages.
 Result<GgufContents> parse_gguf(std::span<const std::byte> bytes, const std::string& path, uint32_t file_index = 0,
                                 const GgufLimits& limits = {});
 

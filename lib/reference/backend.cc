@@ -36,7 +36,8 @@ class Buffer final : public compute::Buffer {
 class Weight final : public compute::Weight {
  public:
   Weight(const tensor::TensorView& source, const quant::FormatInfo& format, Usage usage)
-      : compute::Weight(source.type, static_cast<uint32_t>(source.shape.rows()), static_cast<uint32_t>(source.shape.cols()), usage),
+      : compute::Weight(source.type, static_cast<uint32_t>(source.shape.rows()),
+                        static_cast<uint32_t>(source.shape.cols()), usage),
         source_(source),
         format_(format) {
     if (usage == Usage::gather) return;
@@ -139,8 +140,8 @@ class Stream final : public compute::Stream {
     }
   }
 
-  void do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
-                    Mat out) override {
+  void do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
+                    std::span<const AttentionRow> rows, Mat out) override {
     auto& store = static_cast<KvStore&>(kv);
     for (uint32_t r = 0; r < q.rows; ++r) {
       for (uint32_t h = 0; h < shape.n_heads; ++h) attend(store, layer, shape, q.row(r), rows[r], h, out.row(r));
@@ -158,8 +159,8 @@ class Stream final : public compute::Stream {
   Status do_finish() override { return {}; }
 
  private:
-  void attend(KvStore& store, uint32_t layer, const AttentionShape& shape, const float* q, const AttentionRow& row, uint32_t head,
-              float* out) {
+  void attend(KvStore& store, uint32_t layer, const AttentionShape& shape, const float* q, const AttentionRow& row,
+              uint32_t head, float* out) {
     const uint32_t kv_head = head / (shape.n_heads / shape.n_kv_heads);
     const auto slot = [&](uint32_t i) { return row.blocks[i / kKvBlockTokens] * kKvBlockTokens + i % kKvBlockTokens; };
     scores_.assign(row.end - row.begin, 0.0);

@@ -1,5 +1,5 @@
-// The element and block types of tensors. GGUF numbers its types; those numbers are the enumerators' values, and types of
-// other containers start at 1000. What a type means (block size, decoding) is in lib/quant, one file per type.
+// The element and block types of tensors. GGUF numbers its types; those numbers are the enumerators' values, and types
+// of other containers start at 1000. What a type means (block size, decoding) is in lib/quant, one file per type.
 #pragma once
 
 #include <cstdint>

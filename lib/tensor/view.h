@@ -10,8 +10,8 @@
 
 namespace quern::tensor {
 
-/// Extents in GGUF order: ne[0] is contiguous (the input features of a linear layer), ne[1] the rows, ne[2] the experts.
-/// Extents beyond `rank` are 1.
+/// Extents in GGUF order: ne[0] is contiguous (the input features of a linear layer), ne[1] the rows, ne[2] the
+/// experts. Extents beyond `rank` are 1.
 struct Shape {
   std::array<uint64_t, 4> ne{1, 1, 1, 1};
   uint32_t rank = 0;

@@ -47,7 +47,7 @@ class Tokenizer {
   bool is_control(int32_t token) const;
   /// End-of-generation tokens: eos, eot, eom and tokens that models use as such by their text ("<|im_end|>",
   /// "<|eot_id|>",
-  /// "<end_of_turn>", "<|end|>", "<|endoftext|>", …).
+  /// "<end_of_turn>", "<|end|>", "<|endoftext|>", ...).
   bool is_end_of_generation(int32_t token) const;
   /// The id of a token by its exact text in the vocabulary, or -1.
   int32_t find(std::string_view text) const;

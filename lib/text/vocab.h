@@ -20,7 +20,7 @@ enum class VocabKind : uint8_t {
 
 struct Vocab {
   VocabKind kind = VocabKind::spm;
-  std::string pre;                  ///< pre-tokenizer name of a BPE vocabulary ("llama-bpe", …): see pretokenize.h
+  std::string pre;                  ///< pre-tokenizer name of a BPE vocabulary ("llama-bpe", ...): see pretokenize.h
   std::vector<std::string> tokens;  ///< index = id. BPE: in GPT-2's byte-to-unicode alphabet. SPM: U+2581 for a space.
   std::vector<float> scores;        ///< SPM: one per token
   std::vector<TokenType> types;     ///< one per token

@@ -29,14 +29,18 @@ TEST_CASE("QUERN_TRY hands on values and errors") {
 TEST_CASE("half and bfloat16 survive a round trip, and NaN stays NaN") {
   for (uint32_t h = 0; h < 65536; ++h) {
     const float f = base::f16_to_f32(static_cast<uint16_t>(h));
-    if (std::isnan(f)) CHECK(std::isnan(base::f16_to_f32(base::f32_to_f16(f))));
-    else CHECK(base::f32_to_f16(f) == h);
+    if (std::isnan(f))
+      CHECK(std::isnan(base::f16_to_f32(base::f32_to_f16(f))));
+    else
+      CHECK(base::f32_to_f16(f) == h);
     const float b = base::bf16_to_f32(static_cast<uint16_t>(h));
-    if (std::isnan(b)) CHECK(std::isnan(base::bf16_to_f32(base::f32_to_bf16(b))));
-    else CHECK(base::f32_to_bf16(b) == h);
+    if (std::isnan(b))
+      CHECK(std::isnan(base::bf16_to_f32(base::f32_to_bf16(b))));
+    else
+      CHECK(base::f32_to_bf16(b) == h);
   }
   CHECK(base::f32_to_f16(65520.f) == 0x7C00);
   CHECK(base::f32_to_f16(65519.f) == 0x7BFF);
-  CHECK(base::f32_to_f16(0x1p-25f) == 0);        // tie to even
-  CHECK(base::f32_to_f16(0x1.8p-24f) == 2);      // tie to even
+  CHECK(base::f32_to_f16(0x1p-25f) == 0);    // tie to even
+  CHECK(base::f32_to_f16(0x1.8p-24f) == 2);  // tie to even
 }

@@ -1,5 +1,5 @@
-// The matrix product of every format: against float64 on the decoded weights, and bit for bit against itself whatever the
-// batch and the number of threads.
+// The matrix product of every format: against float64 on the decoded weights, and bit for bit against itself whatever
+// the batch and the number of threads.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -58,7 +58,12 @@ struct Problem {
   std::vector<float> x;
 
   Problem(const quant::FormatInfo& f, uint32_t k_, uint32_t rows_, uint32_t n_)
-      : format(f), k(k_), rows(rows_), n(n_), weights(random_weights(f, uint64_t{k_} / f.block_elems * rows_, k_ + rows_)), x(uint64_t{n_} * k_) {
+      : format(f),
+        k(k_),
+        rows(rows_),
+        n(n_),
+        weights(random_weights(f, uint64_t{k_} / f.block_elems * rows_, k_ + rows_)),
+        x(uint64_t{n_} * k_) {
     std::mt19937 rng(n_);
     std::normal_distribution<float> normal(0, 1);
     for (float& v : x) v = normal(rng);
@@ -118,7 +123,8 @@ struct Problem {
     if (format.block_elems == 1) return row[i];
     float highest = 0;
     const uint32_t block = cpu::panel_kernels(format.type)->activation == cpu::ActivationKind::per16 ? 16 : 32;
-    for (uint32_t j = i / block * block; j < (i / block + 1) * block; ++j) highest = std::max(highest, std::fabs(row[j]));
+    for (uint32_t j = i / block * block; j < (i / block + 1) * block; ++j)
+      highest = std::max(highest, std::fabs(row[j]));
     if (highest == 0) return 0;
     return static_cast<double>(highest / 127.0f) * std::nearbyint(row[i] * (127.0f / highest));
   }

@@ -26,7 +26,8 @@ struct Bench {
   std::vector<std::unique_ptr<compute::Buffer>> buffers;
   std::vector<std::unique_ptr<compute::Weight>> weights;
 
-  explicit Bench(Result<std::unique_ptr<compute::Backend>> made) : backend(std::move(made).value()), stream(backend->make_stream().value()) {}
+  explicit Bench(Result<std::unique_ptr<compute::Backend>> made)
+      : backend(std::move(made).value()), stream(backend->make_stream().value()) {}
 
   Mat mat(uint32_t rows, uint32_t cols) {
     buffers.push_back(backend->allocate(uint64_t{rows} * cols).value());
@@ -122,7 +123,8 @@ TEST_CASE("rope equals the reference's for both pair layouts and partial rotatio
     for (const auto pairs : {RopePairs::interleaved, RopePairs::halves}) {
       for (const uint32_t n_rot : {2u, 8u, 30u, 64u}) {
         const uint32_t rows = 3, heads = 5, head_dim = 64;
-        const auto x = random_floats(rows * heads * head_dim, n_rot), angles = random_floats(rows * n_rot / 2, n_rot + 1, 9);
+        const auto x = random_floats(rows * heads * head_dim, n_rot),
+                   angles = random_floats(rows * n_rot / 2, n_rot + 1, 9);
         std::vector<float> table(rows * n_rot);
         for (uint32_t r = 0; r < rows; ++r) {
           for (uint32_t i = 0; i < n_rot / 2; ++i) {
@@ -163,7 +165,8 @@ std::vector<float> run_attention(Bench& b, const AttentionCase& c, uint32_t rows
   std::vector<uint32_t> blocks, slots;
   for (uint32_t i = 0; i < n_blocks; ++i) blocks.push_back((i * 5 + 2) % (n_blocks + 3));
   if (n_blocks + 3 == 5) std::iota(blocks.begin(), blocks.end(), 1u);
-  for (uint32_t t = 0; t < c.n_tokens; ++t) slots.push_back(blocks[t / compute::kKvBlockTokens] * compute::kKvBlockTokens + t % compute::kKvBlockTokens);
+  for (uint32_t t = 0; t < c.n_tokens; ++t)
+    slots.push_back(blocks[t / compute::kKvBlockTokens] * compute::kKvBlockTokens + t % compute::kKvBlockTokens);
   Mat k = b.mat(c.n_tokens, c.kv_heads * c.k_dim, random_floats(c.n_tokens * c.kv_heads * c.k_dim, 1));
   Mat v = b.mat(c.n_tokens, c.kv_heads * c.v_dim, random_floats(c.n_tokens * c.kv_heads * c.v_dim, 2));
   Mat q = b.mat(c.n_tokens, c.heads * c.k_dim, random_floats(c.n_tokens * c.heads * c.k_dim, 3));
@@ -186,8 +189,9 @@ std::vector<float> run_attention(Bench& b, const AttentionCase& c, uint32_t rows
 TEST_CASE("attention equals the reference's, and rows do not depend on the rows beside them") {
   using compute::KvType;
   const AttentionCase cases[] = {
-      {4, 4, 8, 8, 40, 0, KvType::f32, 0},    {8, 1, 64, 64, 70, 0, KvType::f16, 0},  {6, 2, 20, 24, 65, 13, KvType::f16, 0},
-      {8, 2, 48, 16, 100, 40, KvType::f32, 5}, {3, 3, 5, 7, 33, 0, KvType::f16, 0},   {32, 2, 16, 16, 64, 0, KvType::f16, 0},
+      {4, 4, 8, 8, 40, 0, KvType::f32, 0},    {8, 1, 64, 64, 70, 0, KvType::f16, 0},
+      {6, 2, 20, 24, 65, 13, KvType::f16, 0}, {8, 2, 48, 16, 100, 40, KvType::f32, 5},
+      {3, 3, 5, 7, 33, 0, KvType::f16, 0},    {32, 2, 16, 16, 64, 0, KvType::f16, 0},
   };
   on_every_target([&](base::ThreadPool& pool) {
     for (const AttentionCase& c : cases) {
@@ -219,7 +223,7 @@ TEST_CASE("moving and copying cache contents keeps them") {
   kv->copy_block(0, 2);
   kv->read_block(2, other);
   CHECK(block == other);
-  kv->move_slot(5, 32 + 9);   // to block 1 and back
+  kv->move_slot(5, 32 + 9);  // to block 1 and back
   kv->move_slot(32 + 9, 64 + 5);
   kv->read_block(2, other);
   CHECK(block == other);

@@ -14,7 +14,8 @@ static int refused(const char* where) {
 }
 
 static int use_tokenizer(const quern_model* model) {
-  static const char kText[] = "Hello <|im_start|>w\xC3\xB6rld\n\t 123 \xE2\x82\xAC \xF0\x9F\x98\x80 <0x0A> \xFF\xFE end";
+  static const char kText[] =
+      "Hello <|im_start|>w\xC3\xB6rld\n\t 123 \xE2\x82\xAC \xF0\x9F\x98\x80 <0x0A> \xFF\xFE end";
   quern_token tokens[512];
   char text[8192];
   size_t n = 0, size = 0;
@@ -33,7 +34,9 @@ static int use_template(const quern_model* model) {
   size_t size = 0;
   /* A template that is refused, or that refuses the conversation, does not make the model unusable. */
   if (quern_chat_template_from_model(model, &chat_template) != 0) return refused("template") == 3 ? 3 : 0;
-  if (quern_chat_template_render(chat_template, messages, 3, NULL, text, sizeof text, &size) != 0 && refused("render") == 3) return 3;
+  if (quern_chat_template_render(chat_template, messages, 3, NULL, text, sizeof text, &size) != 0 &&
+      refused("render") == 3)
+    return 3;
   quern_chat_template_close(chat_template);
   return 0;
 }
@@ -50,7 +53,8 @@ static int use_context(const quern_model* model) {
   if (quern_sampler_create(model, NULL, &sampler) != 0) return refused("sampler");
   for (step = 0; step < 4; ++step) {
     if (quern_context_append(context, &token, 1, 0, 0, NULL) != 0) return refused("decode");
-    if (quern_sampler_sample(sampler, quern_context_last_logits(context), (size_t)quern_n_tokens(model), &token) != 0) return refused("sample");
+    if (quern_sampler_sample(sampler, quern_context_last_logits(context), (size_t)quern_n_tokens(model), &token) != 0)
+      return refused("sample");
     quern_sampler_accept(sampler, token);
   }
   quern_sampler_close(sampler);

@@ -18,9 +18,9 @@ namespace quern::cpu {
 
 /// The working memory of one attend(): for kMaxQueries queries, in floats.
 struct AttentionScratch {
-  float* q;         ///< [k_dim][kMaxQueries], already scaled
-  float* scores;    ///< [kMaxQueries][kKvBlockTokens]
-  float* sums;      ///< [kMaxQueries][v_stride], the running output
+  float* q;       ///< [k_dim][kMaxQueries], already scaled
+  float* scores;  ///< [kMaxQueries][kKvBlockTokens]
+  float* sums;    ///< [kMaxQueries][v_stride], the running output
   float highest[kMaxQueries];
   float total[kMaxQueries];
 
@@ -72,8 +72,8 @@ HWY_INLINE void score_block(const AttentionTask& task, const T* keys, const Atte
   }
 }
 
-/// Turns the scores [lo, hi) of query c into weights relative to the new maximum, the others into 0. Returns the factor by
-/// which everything before this block shrinks.
+/// Turns the scores [lo, hi) of query c into weights relative to the new maximum, the others into 0. Returns the factor
+/// by which everything before this block shrinks.
 HWY_INLINE float weigh_block(AttentionScratch& s, size_t c, size_t lo, size_t hi) {
   const DF df;
   float* scores = s.scores + c * kKvBlockTokens;
@@ -97,12 +97,14 @@ HWY_INLINE float weigh_block(AttentionScratch& s, size_t c, size_t lo, size_t hi
 
 /// sums_c = sums_c * shrink_c + sum over tokens [lo, hi) of weight * value.
 template <size_t kCount, typename T>
-HWY_INLINE void add_values(const AttentionTask& task, const T* values, const AttentionScratch& s, size_t first, const float* shrink, size_t lo, size_t hi) {
+HWY_INLINE void add_values(const AttentionTask& task, const T* values, const AttentionScratch& s, size_t first,
+                           const float* shrink, size_t lo, size_t hi) {
   const DF df;
   const size_t stride = KvStore::v_stride(task.v_dim);
   for (size_t i = 0; i < task.v_dim; i += hn::Lanes(df)) {
     VF acc[kCount];
-    for (size_t c = 0; c < kCount; ++c) acc[c] = hn::Mul(hn::LoadU(df, s.sums + (first + c) * stride + i), hn::Set(df, shrink[c]));
+    for (size_t c = 0; c < kCount; ++c)
+      acc[c] = hn::Mul(hn::LoadU(df, s.sums + (first + c) * stride + i), hn::Set(df, shrink[c]));
     for (size_t t = lo; t < hi; ++t) {
       const VF value = load_as_float(values + t * stride + i);
       const float* weight = s.scores + first * kKvBlockTokens + t;
@@ -114,17 +116,19 @@ HWY_INLINE void add_values(const AttentionTask& task, const T* values, const Att
 }
 
 template <size_t kCount, typename TK, typename TV>
-HWY_INLINE void visit_block(const AttentionTask& task, const KvTile& tile, AttentionScratch& s, size_t first, size_t lo, size_t hi) {
+HWY_INLINE void visit_block(const AttentionTask& task, const KvTile& tile, AttentionScratch& s, size_t first, size_t lo,
+                            size_t hi) {
   score_block<kCount>(task, reinterpret_cast<const TK*>(tile.keys), s, first);
   float shrink[kCount];
   for (size_t c = 0; c < kCount; ++c) shrink[c] = weigh_block(s, first + c, lo, hi);
   add_values<kCount>(task, reinterpret_cast<const TV*>(tile.values), s, first, shrink, lo, hi);
 }
 
-/// Queries [first, first + kCount): together in blocks that lie inside all their ranges, one by one at the edges. Either
-/// way a query sees the same operations in the same order.
+/// Queries [first, first + kCount): together in blocks that lie inside all their ranges, one by one at the edges.
+/// Either way a query sees the same operations in the same order.
 template <size_t kCount, typename TK, typename TV>
-HWY_INLINE void attend_group(const AttentionTask& task, std::span<const Query> queries, AttentionScratch& s, size_t first) {
+HWY_INLINE void attend_group(const AttentionTask& task, std::span<const Query> queries, AttentionScratch& s,
+                             size_t first) {
   uint32_t begin = queries[first].begin, end = queries[first].end, inner_begin = begin, inner_end = end;
   for (size_t c = first; c < first + kCount; ++c) {
     begin = std::min(begin, queries[c].begin);
@@ -165,7 +169,8 @@ void attend(const AttentionTask& task, std::span<const Query> queries, float* sc
     s.highest[c] = -std::numeric_limits<float>::infinity();
     s.total[c] = 0;
   }
-  const bool k16 = task.kv->shape().type_k == compute::KvType::f16, v16 = task.kv->shape().type_v == compute::KvType::f16;
+  const bool k16 = task.kv->shape().type_k == compute::KvType::f16,
+             v16 = task.kv->shape().type_v == compute::KvType::f16;
   if (k16 && v16) {
     attend_as<uint16_t, uint16_t>(task, queries, s);
   } else if (k16) {

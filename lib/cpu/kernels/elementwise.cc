@@ -46,7 +46,9 @@ HWY_EXPORT(add_row);
 HWY_EXPORT(swiglu_row);
 
 void add_row(float* x, const float* y, size_t n) { HWY_DYNAMIC_DISPATCH(add_row)(x, y, n); }
-void swiglu_row(const float* gate, const float* up, float* out, size_t n) { HWY_DYNAMIC_DISPATCH(swiglu_row)(gate, up, out, n); }
+void swiglu_row(const float* gate, const float* up, float* out, size_t n) {
+  HWY_DYNAMIC_DISPATCH(swiglu_row)(gate, up, out, n);
+}
 
 }  // namespace quern::cpu
 #endif  // HWY_ONCE

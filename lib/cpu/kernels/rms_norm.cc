@@ -32,7 +32,8 @@ void rms_norm_row(const float* x, const float* weight, float eps, float* out, si
     hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(df, x + i), inverse), hn::LoadU(df, weight + i)), df, out + i);
   }
   if (i < n) {
-    hn::StoreN(hn::Mul(hn::Mul(hn::LoadN(df, x + i, n - i), inverse), hn::LoadN(df, weight + i, n - i)), df, out + i, n - i);
+    hn::StoreN(hn::Mul(hn::Mul(hn::LoadN(df, x + i, n - i), inverse), hn::LoadN(df, weight + i, n - i)), df, out + i,
+               n - i);
   }
 }
 

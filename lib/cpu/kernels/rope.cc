@@ -49,7 +49,8 @@ HWY_INLINE void rope_halves(float* head, size_t half, const float* cosine, const
   for (; i < half; ++i) rotate_one(head[i], head[half + i], cosine[i], sine[i]);
 }
 
-void rope_row(float* x, size_t n_heads, size_t head_dim, size_t half, compute::RopePairs pairs, const float* cosine, const float* sine) {
+void rope_row(float* x, size_t n_heads, size_t head_dim, size_t half, compute::RopePairs pairs, const float* cosine,
+              const float* sine) {
   for (size_t h = 0; h < n_heads; ++h, x += head_dim) {
     if (pairs == compute::RopePairs::interleaved) {
       rope_interleaved(x, half, cosine, sine);
@@ -67,7 +68,8 @@ namespace quern::cpu {
 
 HWY_EXPORT(rope_row);
 
-void rope_row(float* x, size_t n_heads, size_t head_dim, size_t half, compute::RopePairs pairs, const float* cosine, const float* sine) {
+void rope_row(float* x, size_t n_heads, size_t head_dim, size_t half, compute::RopePairs pairs, const float* cosine,
+              const float* sine) {
   HWY_DYNAMIC_DISPATCH(rope_row)(x, n_heads, head_dim, half, pairs, cosine, sine);
 }
 

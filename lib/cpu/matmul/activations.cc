@@ -54,8 +54,12 @@ void pack_column(const float* x, size_t k, ActivationKind kind, uint8_t* tile, s
     case ActivationKind::f32:
       for (size_t i = 0; i < k; ++i) std::memcpy(tile + 4 * (i * width + column), x + i, 4);
       break;
-    case ActivationKind::per16: pack_quantized<16>(x, k, tile, width, column); break;
-    case ActivationKind::per32: pack_quantized<32>(x, k, tile, width, column); break;
+    case ActivationKind::per16:
+      pack_quantized<16>(x, k, tile, width, column);
+      break;
+    case ActivationKind::per32:
+      pack_quantized<32>(x, k, tile, width, column);
+      break;
   }
 }
 

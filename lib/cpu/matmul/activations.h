@@ -1,8 +1,8 @@
 // Activations as the matrix products read them: columns (tokens) in tiles of a few, interleaved, so that a kernel walks
 // through one tile from front to back while it walks along a panel of weights.
 //
-// Integer kinds (per16, per32): elements are quantized in blocks of 16 or 32. Per 32 elements of K, for a tile of `width`
-// columns, with parts = 32 / block:
+// Integer kinds (per16, per32): elements are quantized in blocks of 16 or 32. Per 32 elements of K, for a tile of
+// `width` columns, with parts = 32 / block:
 //   int32 q[8][width]          dword t of a column: its codes 4t .. 4t+3 as int8
 //   float d[parts][width]      the scale: x ~ d * code, d = max|x| / 127 over the block
 //   int32 nsum[parts][width]   minus the sum of the block's codes
@@ -28,9 +28,12 @@ inline constexpr size_t kTileWidths[] = {8, 4, 3, 2, 1};
 /// Bytes of one column of K elements.
 constexpr size_t column_bytes(ActivationKind kind, size_t k) {
   switch (kind) {
-    case ActivationKind::f32: return k * 4;
-    case ActivationKind::per16: return k / 32 * (32 + 2 * 12);
-    case ActivationKind::per32: return k / 32 * (32 + 12);
+    case ActivationKind::f32:
+      return k * 4;
+    case ActivationKind::per16:
+      return k / 32 * (32 + 2 * 12);
+    case ActivationKind::per32:
+      return k / 32 * (32 + 12);
   }
   return 0;
 }

@@ -4,11 +4,12 @@
 //   idot = sum of code * activation code               exact, in int32
 //   acc  = acc + (float(idot) * scale[r]) * d[c]       two roundings, in the order of K
 //   acc  = acc + min[r] * dsum[c]                      where the format has minima
-// Where two blocks of 16 activations meet one scale, their float(idot) * d[c] are added first. Columns never meet, and the
-// order along K is fixed, so a result does not depend on the width of the tile or on who computes it.
+// Where two blocks of 16 activations meet one scale, their float(idot) * d[c] are added first. Columns never meet, and
+// the order along K is fixed, so a result does not depend on the width of the tile or on who computes it.
 //
-// Included once per variant of a target: QUERN_MATMUL_VARIANT names a namespace inside the target's, and QUERN_MATMUL_VNNI
-// is 1 for the variant that may use AVX-512 VNNI on a target that does not have it (Cascade Lake is such a machine).
+// Included once per variant of a target: QUERN_MATMUL_VARIANT names a namespace inside the target's, and
+// QUERN_MATMUL_VNNI is 1 for the variant that may use AVX-512 VNNI on a target that does not have it (Cascade Lake is
+// such a machine).
 
 #include "lib/cpu/matmul/panel_kernels.h"
 #include "lib/quant/panel-inl.h"
@@ -33,8 +34,8 @@ using qn::VF32;
 using qn::VI32;
 using qn::VU8;
 
-// A tile's 8 code vectors and its accumulators stay in registers: 32 of them on AVX-512 and Arm, 16 on AVX2. Older x86 gets
-// narrow tiles, which keeps its share of the library small.
+// A tile's 8 code vectors and its accumulators stay in registers: 32 of them on AVX-512 and Arm, 16 on AVX2. Older x86
+// gets narrow tiles, which keeps its share of the library small.
 #if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
 constexpr size_t kMaxWidth = 8;
 #elif HWY_TARGET <= HWY_AVX2
@@ -45,8 +46,8 @@ constexpr size_t kMaxWidth = 2;
 constexpr size_t kMaxWidth = 1;
 #endif
 
-/// acc + the four products of unsigned codes and signed activation codes in each dword, exactly. kSmall: codes are below 128,
-/// so that sums of two products fit 16 bits.
+/// acc + the four products of unsigned codes and signed activation codes in each dword, exactly. kSmall: codes are
+/// below 128, so that sums of two products fit 16 bits.
 template <bool kSmall>
 HWY_INLINE VI32 dot4(VU8 codes, int32_t activation, VI32 acc) {
   const DI32 di32;
@@ -68,7 +69,8 @@ HWY_INLINE VI32 dot4(VU8 codes, int32_t activation, VI32 acc) {
 /// acc + sum over the vectors u[kFirst .. kFirst + kCount) of code * activation code, per row.
 template <bool kSmall, size_t kWidth, size_t kFirst, size_t kCount>
 HWY_INLINE VI32 dot_codes(const VU8 (&u)[8], const int32_t* q, size_t column, VI32 acc) {
-  if constexpr (kWidth <= 2 && kCount == 8) {  // two chains hide the latency where there are few columns; sums are exact
+  if constexpr (kWidth <= 2 &&
+                kCount == 8) {  // two chains hide the latency where there are few columns; sums are exact
     return hn::Add(dot_codes<kSmall, kWidth, 0, 4>(u, q, column, acc),
                    dot_codes<kSmall, kWidth, 4, 4>(u, q, column, hn::Zero(DI32())));
   } else {
@@ -80,7 +82,8 @@ HWY_INLINE VI32 dot_codes(const VU8 (&u)[8], const int32_t* q, size_t column, VI
   }
 }
 
-/// The start of a dot product: minus the codes' bias times the sum of the activations, so that the codes may stay unsigned.
+/// The start of a dot product: minus the codes' bias times the sum of the activations, so that the codes may stay
+/// unsigned.
 template <class Panel>
 HWY_INLINE VI32 bias_term(int32_t nsum) {
   if constexpr (Panel::kBiasLog2 >= 0) {
@@ -126,7 +129,8 @@ HWY_INLINE void add_sub_block(const typename Panel::Group& group, const uint8_t*
       continue;
     }
     const VF32 dot0 = hn::ConvertTo(df, dot_codes<kSmall, kWidth, 0, 4>(u, q, c, bias_term<Panel>(nsum[c])));
-    const VF32 dot1 = hn::ConvertTo(df, dot_codes<kSmall, kWidth, 4, 4>(u, q, c, bias_term<Panel>(nsum[(kParts - 1) * kWidth + c])));
+    const VF32 dot1 =
+        hn::ConvertTo(df, dot_codes<kSmall, kWidth, 4, 4>(u, q, c, bias_term<Panel>(nsum[(kParts - 1) * kWidth + c])));
     const VF32 d0 = hn::Set(df, d[c]), d1 = hn::Set(df, d[(kParts - 1) * kWidth + c]);
     if constexpr (kSecond == 0) {
       acc[c] = hn::MulAdd(hn::MulAdd(dot1, d1, hn::Mul(dot0, d0)), scale0, acc[c]);
@@ -166,7 +170,8 @@ HWY_INLINE void store_tile(const VF32 (&acc)[kWidth], float* out, size_t out_str
 }
 
 template <class Panel, size_t kWidth>
-HWY_NOINLINE void multiply_quantized(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out, size_t out_stride, size_t n_rows) {
+HWY_NOINLINE void multiply_quantized(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out,
+                                     size_t out_stride, size_t n_rows) {
   constexpr ActivationKind kKind = activation_kind<Panel>();
   VF32 acc[kWidth];
   for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::Zero(DF32());
@@ -181,7 +186,8 @@ HWY_NOINLINE void multiply_quantized(const uint8_t* panel, const uint8_t* tile, 
 
 /// Float formats: the even and the odd elements of K are summed apart, then added.
 template <class Panel, size_t kWidth>
-HWY_NOINLINE void multiply_float(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out, size_t out_stride, size_t n_rows) {
+HWY_NOINLINE void multiply_float(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out,
+                                 size_t out_stride, size_t n_rows) {
   const DF32 df;
   constexpr size_t kGroupBytes = qn::kLanes * Panel::kBlockBytes;
   const auto* x = reinterpret_cast<const float*>(tile);
@@ -223,8 +229,8 @@ constexpr PanelKernels make_kernels(const PanelKernels* portable) {
           activation_kind<Panel>(),
           kMaxWidth,
           &qn::pack_group<Panel>,
-          {nullptr, tile_kernel<Panel, 1>(), tile_kernel<Panel, 2>(), tile_kernel<Panel, 3>(), tile_kernel<Panel, 4>(), nullptr, nullptr,
-           nullptr, tile_kernel<Panel, 8>()},
+          {nullptr, tile_kernel<Panel, 1>(), tile_kernel<Panel, 2>(), tile_kernel<Panel, 3>(), tile_kernel<Panel, 4>(),
+           nullptr, nullptr, nullptr, tile_kernel<Panel, 8>()},
           portable};
 }
 

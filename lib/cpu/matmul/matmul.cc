@@ -39,7 +39,9 @@ void Matmul::plan(const MatmulTarget& target, const Activations& activations, si
   const auto n_tiles = static_cast<uint32_t>(activations.tiles.size());
   for (uint32_t tile = 0; tile < n_tiles;) {
     uint32_t tile_end = tile;
-    while (tile_end < n_tiles && activations.tiles[tile_end].first_column - activations.tiles[tile].first_column < columns) ++tile_end;
+    while (tile_end < n_tiles &&
+           activations.tiles[tile_end].first_column - activations.tiles[tile].first_column < columns)
+      ++tile_end;
     for (uint32_t p = 0; p < n_panels; p += step) {
       tasks_.push_back({&target, weight, &activations, p, std::min(p + step, n_panels), tile, tile_end});
     }
@@ -62,10 +64,12 @@ void Matmul::run_task(const Task& task) {
   }
   if (task.target->bias == nullptr) return;
   const float* bias = static_cast<const VectorWeight*>(task.target->bias)->data();
-  const size_t begin = task.panel_begin * kernels.lanes, end = std::min<size_t>(task.panel_end * kernels.lanes, weight.rows());
+  const size_t begin = task.panel_begin * kernels.lanes,
+               end = std::min<size_t>(task.panel_end * kernels.lanes, weight.rows());
   for (uint32_t t = task.tile_begin; t < task.tile_end; ++t) {
     const Tile& tile = task.activations->tiles[t];
-    for (uint32_t c = 0; c < tile.width; ++c) add_row(out.row(tile.first_column + c) + begin, bias + begin, end - begin);
+    for (uint32_t c = 0; c < tile.width; ++c)
+      add_row(out.row(tile.first_column + c) + begin, bias + begin, end - begin);
   }
 }
 

@@ -1,5 +1,6 @@
-// What the CPU backend needs of one weight format on the instruction set it runs on: how to pack panels, and the kernels
-// that multiply one panel by one tile. One table per format and target, made from the format's description of its panel.
+// What the CPU backend needs of one weight format on the instruction set it runs on: how to pack panels, and the
+// kernels that multiply one panel by one tile. One table per format and target, made from the format's description of
+// its panel.
 #pragma once
 
 #include <cstddef>
@@ -10,15 +11,17 @@
 
 namespace quern::cpu {
 
-/// Multiplies one panel by one tile: out[c * out_stride + r] for its first n_rows rows r and every column c of the tile.
-using PanelTileFn = void (*)(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out, size_t out_stride, size_t n_rows);
+/// Multiplies one panel by one tile: out[c * out_stride + r] for its first n_rows rows r and every column c of the
+/// tile.
+using PanelTileFn = void (*)(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out, size_t out_stride,
+                             size_t n_rows);
 
 struct PanelKernels {
   size_t lanes;        ///< rows of a panel
   size_t group_elems;  ///< elements of K that one group covers
   size_t group_bytes;  ///< of all rows of the panel
   ActivationKind activation;
-  size_t max_width;    ///< widest tile that fits this target's registers
+  size_t max_width;  ///< widest tile that fits this target's registers
   /// blocks[r]: the block of row r, nullptr past the last row.
   void (*pack_group)(const uint8_t* const* blocks, uint8_t* group);
   PanelTileFn by_width[9];  ///< index: the tile's width; nullptr for widths that are not in kTileWidths
