@@ -13,6 +13,9 @@ import argparse, collections, concurrent.futures, os, resource, subprocess, sys,
 SECONDS = 5        # more than this is a hang
 MEMORY_MIB = 1024  # more than this is endless growth: the valid model needs about 30 MiB
 
+# Valid files that need what Quern cannot do yet: they must be refused, and the message must say so.
+NOT_YET = {"ok_moe": "not supported", "data_rand_IQ2_XXS": "IQ2_XXS", "data_rand_IQ1_S": "IQ1_S"}
+
 
 def limits(sanitized):
     def apply():
@@ -30,7 +33,7 @@ def run(command, sanitized):
         return "hang", ""
     text = done.stderr.decode("utf-8", "replace")
     if done.returncode == 0: return "ran", text
-    if done.returncode == 1: return "refused", text
+    if done.returncode in (1, 2) and text.strip(): return "refused", text  # 2: the model makes no tokens of the prompt
     return "crash", f"status {done.returncode}: {text}"
 
 
@@ -62,8 +65,8 @@ def check(folder, a):
             for (name, category, expect, _, note), (outcome, text) in zip(rows, outcomes):
                 table[category][outcome] += 1
                 allowed = {"reject": ("refused",), "accept": ("ran",)}.get(expect, ("ran", "refused"))
-                # `quern run` says why; a refusal without a word would be as bad as a crash.
-                if outcome not in allowed or (outcome == "refused" and not text.strip()):
+                if name in NOT_YET: allowed = ("refused",) if NOT_YET[name] in text else ()
+                if outcome not in allowed:
                     wrong.append(f"{name} ({note}): expected {expect}, {outcome}: {text.strip()[-300:]}")
                 elif a.list_refused and outcome == "refused":
                     print(f"  {name}: {text.strip()[:200]}")
