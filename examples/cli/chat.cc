@@ -122,6 +122,7 @@ class Chat {
     }
     if (args_.model.verbose) note(dim(timings_text(generation->timings)));
     leaving_ = interrupts() >= 2;
+    drain_interrupt_fd();  // a press that stopped the answer is not one at the next prompt
     return finish_output(kOk);
   }
 

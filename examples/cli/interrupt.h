@@ -11,6 +11,9 @@ const CancelToken& catch_interrupts(int fatal = 2);
 
 /// Ctrl-C presses since the last forget_interrupts().
 int interrupts();
+/// Readable from a press until it is drained: for poll(). -1 before catch_interrupts().
+int interrupt_fd();
+void drain_interrupt_fd();
 /// Lowers the token and starts counting anew.
 void forget_interrupts();
 
