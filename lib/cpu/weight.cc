@@ -49,26 +49,22 @@ Result<std::unique_ptr<compute::Weight>> PanelWeight::pack(const tensor::TensorV
                quant::type_name(static_cast<uint32_t>(source.type)));
   std::unique_ptr<PanelWeight> weight(new PanelWeight(source, *kernels));
   QUERN_TRY(weight->memory_, PanelMemory::allocate(weight->n_panels() * weight->panel_bytes()));
-  const size_t block_bytes = source.row_bytes / std::max<size_t>(weight->n_groups(), 1);
   constexpr size_t kPanelsPerTask = 4;
   pool.run((weight->n_panels() + kPanelsPerTask - 1) / kPanelsPerTask, [&](size_t task) {
     const size_t end = std::min(weight->n_panels(), (task + 1) * kPanelsPerTask);
-    for (size_t p = task * kPanelsPerTask; p < end; ++p) weight->pack_panel(source, block_bytes, p);
+    for (size_t p = task * kPanelsPerTask; p < end; ++p) weight->pack_panel(source, p);
   });
   return std::unique_ptr<compute::Weight>(std::move(weight));
 }
 
-void PanelWeight::pack_panel(const tensor::TensorView& source, size_t block_bytes, size_t p) {
+void PanelWeight::pack_panel(const tensor::TensorView& source, size_t p) {
   constexpr size_t kMaxLanes = 64;
-  const uint8_t* blocks[kMaxLanes];
-  uint8_t* group = memory_.data() + p * panel_bytes();
-  for (size_t g = 0; g < n_groups(); ++g, group += kernels_->group_bytes) {
-    for (size_t r = 0; r < kernels_->lanes; ++r) {
-      const size_t row = p * kernels_->lanes + r;
-      blocks[r] = row < rows() ? reinterpret_cast<const uint8_t*>(source.row(row)) + g * block_bytes : nullptr;
-    }
-    kernels_->pack_group(blocks, group);
+  const uint8_t* lanes[kMaxLanes];
+  for (size_t r = 0; r < kernels_->lanes; ++r) {
+    const size_t row = p * kernels_->lanes + r;
+    lanes[r] = row < rows() ? reinterpret_cast<const uint8_t*>(source.row(row)) : nullptr;
   }
+  kernels_->pack_panel(lanes, n_groups(), memory_.data() + p * panel_bytes());
 }
 
 TableWeight::TableWeight(const tensor::TensorView& source, const quant::FormatInfo& format)

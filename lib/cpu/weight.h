@@ -43,7 +43,7 @@ class PanelWeight final : public compute::Weight {
 
  private:
   PanelWeight(const tensor::TensorView& source, const PanelKernels& kernels);
-  void pack_panel(const tensor::TensorView& source, size_t block_bytes, size_t p);
+  void pack_panel(const tensor::TensorView& source, size_t p);
 
   const PanelKernels* kernels_;
   PanelMemory memory_;

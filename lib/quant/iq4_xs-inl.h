@@ -75,15 +75,15 @@ struct IQ4_XSPanel {
         : body_(group), d_high_(load_dwords(group, 0)), low_(load_dwords(group, 1)) {
       d_ = f16_of<0>(d_high_);
     }
-    template <size_t J>
-    HWY_INLINE void codes(VU8 (&u)[8]) const {
-      nibble_codes(body_, 2 + 4 * J, kIq4CodebookBiased, u);
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      return table_codes<T>(body_, 2 + 4 * J, kIq4CodebookBiased);
     }
+    HWY_INLINE VF32 d() const { return d_; }
     template <size_t J, size_t H>
-    HWY_INLINE VF32 scale() const {
+    HWY_INLINE VI32 sub_scale() const {
       const VU32 low = moved_dword_bits<4 * J, 0>(low_, 0x0F), high = moved_dword_bits<16 + 2 * J, 4>(d_high_, 0x30);
-      const VI32 biased = hn::BitCast(DI32(), hn::Or(low, high));
-      return hn::Mul(d_, hn::ConvertTo(DF32(), hn::Sub(biased, hn::Set(DI32(), 32))));
+      return hn::Sub(hn::BitCast(DI32(), hn::Or(low, high)), hn::Set(DI32(), 32));
     }
 
    private:

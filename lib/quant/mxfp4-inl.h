@@ -73,14 +73,11 @@ struct MXFP4Panel {
       const VI32 subnormal = hn::ShiftLeft<21>(hn::Add(e, hn::Set(DI32(), 1)));  // 2^-128 for e = 0, 2^-127 for e = 1
       scale_ = hn::BitCast(DF32(), hn::IfThenElse(hn::Lt(e, hn::Set(DI32(), 2)), subnormal, normal));
     }
-    template <size_t J>
-    HWY_INLINE void codes(VU8 (&u)[8]) const {
-      nibble_codes(body_, 0, MXFP4::kCodeTimes2Biased, u);
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      return table_codes<T>(body_, 0, MXFP4::kCodeTimes2Biased);
     }
-    template <size_t J, size_t H>
-    HWY_INLINE VF32 scale() const {
-      return scale_;
-    }
+    HWY_INLINE VF32 scale() const { return scale_; }
 
    private:
     const uint8_t* body_;

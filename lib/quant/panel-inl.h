@@ -16,14 +16,20 @@
 //     static constexpr bool kHasMin = true, kFloat = false;
 //     struct Group {
 //       explicit Group(const uint8_t* group);     // loads what all sub-blocks need, e.g. unpacked scales
-//       // Elements 32J .. 32J+31: byte b of lane r of u[t] is the code (0..255) of row r, element 32J + 4t + b.
-//       template <size_t J> void codes(VU8 (&u)[8]) const;
-//       template <size_t J, size_t H> VF32 scale() const;    // of elements 32J + 16H.. (H = 0 where kSub is 32)
-//       template <size_t J, size_t H> VF32 min() const;      // only where kHasMin
+//       // Byte b of lane r is the code (0..255) of row r, element 32J + 4T + b.
+//       template <size_t J, size_t T> VU8 codes() const;
+//       VF32 d() const;                                      // of the whole group
+//       template <size_t J, size_t H> VI32 sub_scale() const;  // of elements 32J + 16H.. (H = 0 where kSub is 32)
+//       VF32 dmin() const;                                   // these two only where kHasMin
+//       template <size_t J, size_t H> VI32 sub_min() const;
 //     };
 //   };
-// The weight is scale * (code - bias) - min, in float32 and in this order bit for bit what the scalar decode() gives.
-// Float formats (F32, F16, BF16) have kGroup = 1, kFloat = true and `static VF32 load(const uint8_t* group)`.
+// Formats of 32 elements have no sub-blocks: `VF32 scale() const` and, where kHasMin, `VF32 min() const` instead.
+// The weight is scale * (code - bias) - min with scale = d * sub_scale and min = dmin * sub_min, in float32 and in this
+// order bit for bit what the scalar decode() gives. Sub-scales have at most 8 bits, sub-minima at most 6, unsigned.
+// A panel is read once, front to back, at the memory's speed, which takes loads in the order of the addresses: where
+// the order of the block is another one, `kOrder` lists the dwords of the body as they are needed. Float formats (F32,
+// F16, BF16) have kGroup = 1, kFloat = true and `static VF32 load(const uint8_t* group)`.
 
 #if defined(QUERN_QUANT_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef QUERN_QUANT_PANEL_INL_H_
@@ -32,6 +38,7 @@
 #define QUERN_QUANT_PANEL_INL_H_
 #endif
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -81,16 +88,15 @@ HWY_INLINE VF32 f16_of(VU32 v) {
 
 /// Byte i of each dword, as an unsigned number.
 template <int kByte>
-HWY_INLINE VF32 byte_of(VU32 v) {
+HWY_INLINE VI32 byte_of(VU32 v) {
   const VU32 shifted = kByte == 0 ? v : hn::ShiftRight<8 * kByte>(v);
-  return hn::ConvertTo(DF32(), hn::BitCast(DI32(), hn::And(shifted, hn::Set(DU32(), 0xFF))));
+  return hn::BitCast(DI32(), hn::And(shifted, hn::Set(DU32(), 0xFF)));
 }
 
 /// Byte i of each dword, as a signed number.
 template <int kByte>
-HWY_INLINE VF32 signed_byte_of(VU32 v) {
-  const VI32 top = hn::BitCast(DI32(), hn::ShiftLeft<24 - 8 * kByte>(v));
-  return hn::ConvertTo(DF32(), hn::ShiftRight<24>(top));
+HWY_INLINE VI32 signed_byte_of(VU32 v) {
+  return hn::ShiftRight<24>(hn::BitCast(DI32(), hn::ShiftLeft<24 - 8 * kByte>(v)));
 }
 
 /// (v >> kShift) & mask in every byte; kShift + the mask's width must be <= 8.
@@ -100,24 +106,71 @@ HWY_INLINE VU8 bits_of(VU32 v, uint8_t mask) {
   return hn::And(hn::BitCast(DU8(), shifted), hn::Set(DU8(), mask));
 }
 
-/// Packs one group of a panel: blocks[r] is the block of row r, or nullptr for a row past the end (packed as zeros).
+/// Dwords 0 .. 3 of four rows to out[t * kLanes + r].
+HWY_INLINE void transpose_4x4(const uint8_t* const* rows, uint8_t* out) {
+  const hn::FixedTag<uint32_t, 4> d;
+  const auto load = [d](const uint8_t* p) HWY_ATTR { return hn::LoadU(d, reinterpret_cast<const uint32_t*>(p)); };
+  const auto a = load(rows[0]), b = load(rows[1]), c = load(rows[2]), e = load(rows[3]);
+  const auto ab_low = hn::InterleaveLower(d, a, b), ab_high = hn::InterleaveUpper(d, a, b);
+  const auto ce_low = hn::InterleaveLower(d, c, e), ce_high = hn::InterleaveUpper(d, c, e);
+  auto* to = reinterpret_cast<uint32_t*>(out);
+  hn::StoreU(hn::ConcatLowerLower(d, ce_low, ab_low), d, to);
+  hn::StoreU(hn::ConcatUpperUpper(d, ce_low, ab_low), d, to + kLanes);
+  hn::StoreU(hn::ConcatLowerLower(d, ce_high, ab_high), d, to + 2 * kLanes);
+  hn::StoreU(hn::ConcatUpperUpper(d, ce_high, ab_high), d, to + 3 * kLanes);
+}
+
+/// Some dwords of a block's body, for Panel::kOrder.
+struct DwordRun {
+  uint8_t first, count;
+};
+
+/// The order of a body's dwords in a group: as in the block, unless the format says otherwise.
 template <class Panel>
-void pack_group(const uint8_t* const* blocks, uint8_t* group) {
+constexpr auto dword_order() {
+  if constexpr (requires { Panel::kOrder; }) {
+    return Panel::kOrder;
+  } else {
+    return std::array{DwordRun{0, (Panel::kBlockBytes - Panel::kHeadBytes) / 4}};
+  }
+}
+
+/// Packs one group: blocks[r] is the block of row r.
+template <class Panel>
+HWY_INLINE void pack_group(const uint8_t* const (&blocks)[kLanes], uint8_t* group) {
   constexpr size_t kBodyBytes = Panel::kBlockBytes - Panel::kHeadBytes;
-  constexpr size_t kBodyOffset = Panel::kHeadOffset == 0 ? Panel::kHeadBytes : 0;
+  constexpr size_t kBody = Panel::kHeadOffset == 0 ? Panel::kHeadBytes : 0;
   static_assert(kBodyBytes % 4 == 0);
   static_assert(Panel::kHeadOffset == 0 || Panel::kHeadOffset == kBodyBytes);
-  uint8_t* body = group + kLanes * Panel::kHeadBytes;
   for (size_t r = 0; r < kLanes; ++r) {
-    if (blocks[r] == nullptr) {
-      std::memset(group + r * Panel::kHeadBytes, 0, Panel::kHeadBytes);
-      for (size_t t = 0; t < kBodyBytes / 4; ++t) std::memset(body + (t * kLanes + r) * 4, 0, 4);
-      continue;
-    }
     std::memcpy(group + r * Panel::kHeadBytes, blocks[r] + Panel::kHeadOffset, Panel::kHeadBytes);
-    for (size_t t = 0; t < kBodyBytes / 4; ++t) {
-      std::memcpy(body + (t * kLanes + r) * 4, blocks[r] + kBodyOffset + 4 * t, 4);
+  }
+  uint8_t* out = group + kLanes * Panel::kHeadBytes;
+  for (const DwordRun run : dword_order<Panel>()) {
+    size_t t = run.first;
+    const size_t end = t + run.count;
+    for (; t + 4 <= end; t += 4, out += 4 * 4 * kLanes) {
+      for (size_t r = 0; r < kLanes; r += 4) {
+        const uint8_t* rows[4];
+        for (size_t i = 0; i < 4; ++i) rows[i] = blocks[r + i] + kBody + 4 * t;
+        transpose_4x4(rows, out + 4 * r);
+      }
     }
+    for (; t < end; ++t, out += 4 * kLanes) {
+      for (size_t r = 0; r < kLanes; ++r) std::memcpy(out + 4 * r, blocks[r] + kBody + 4 * t, 4);
+    }
+  }
+}
+
+/// Packs a panel: rows[r] are the blocks of row r, or nullptr for a row past the end (packed as zeros).
+template <class Panel>
+void pack_panel(const uint8_t* const* rows, size_t n_groups, uint8_t* panel) {
+  static constexpr uint8_t kZeros[Panel::kBlockBytes] = {};
+  const uint8_t* blocks[kLanes];
+  for (size_t r = 0; r < kLanes; ++r) blocks[r] = rows[r] ? rows[r] : kZeros;
+  for (size_t g = 0; g < n_groups; ++g, panel += kLanes * Panel::kBlockBytes) {
+    pack_group<Panel>(blocks, panel);
+    for (size_t r = 0; r < kLanes; ++r) blocks[r] += rows[r] ? Panel::kBlockBytes : 0;
   }
 }
 

@@ -35,38 +35,31 @@ HWY_INLINE VU32 moved_dword_bits(VU32 v, uint32_t mask) {
   }
 }
 
-/// Small unsigned numbers as floats.
-HWY_INLINE VF32 to_float(VU32 v) { return hn::ConvertTo(DF32(), hn::BitCast(DI32(), v)); }
-
-/// The codes of 32 elements in nibble order (element j in the low nibble of byte j, j + 16 in the high one), from the 4
-/// dwords that begin with dword `first`.
-HWY_INLINE void nibble_codes(const uint8_t* body, size_t first, VU8 (&u)[8]) {
-  for (size_t t = 0; t < 4; ++t) {
-    const VU32 v = load_dwords(body, first + t);
-    u[t] = bits_of<0>(v, 0x0F);
-    u[4 + t] = bits_of<4>(v, 0x0F);
-  }
+/// Vector T (of 8) of the codes of 32 elements in nibble order (element j in the low nibble of byte j, j + 16 in the
+/// high one), from the 4 dwords that begin with dword `first`.
+template <size_t T>
+HWY_INLINE VU8 nibble_codes(const uint8_t* body, size_t first) {
+  return bits_of<T / 4 * 4>(load_dwords(body, first + T % 4), 0x0F);
 }
 
 /// The same, each code replaced by its entry of a table of 16 bytes.
-HWY_INLINE void nibble_codes(const uint8_t* body, size_t first, const uint8_t* table16, VU8 (&u)[8]) {
-  const VU8 table = hn::LoadDup128(DU8(), table16);
-  nibble_codes(body, first, u);
-  for (size_t t = 0; t < 8; ++t) u[t] = hn::TableLookupBytes(table, u[t]);
+template <size_t T>
+HWY_INLINE VU8 table_codes(const uint8_t* body, size_t first, const uint8_t* table16) {
+  return hn::TableLookupBytes(hn::LoadDup128(DU8(), table16), nibble_codes<T>(body, first));
 }
 
-/// Adds 16 to the code of element j (of 32) where bit j of the row's dword is set.
-HWY_INLINE void add_fifth_bits(VU32 bits, VU8 (&u)[8]) {
-  alignas(16) static constexpr uint8_t kRowOfByte[16] = {0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12};
-  const VU8 first_byte = hn::LoadDup128(DU8(), kRowOfByte), sixteen = hn::Set(DU8(), 16);
-  const VU8 low_bits = hn::BitCast(DU8(), hn::Set(DU32(), 0x08040201)),
-            high_bits = hn::BitCast(DU8(), hn::Set(DU32(), 0x80402010));
-  for (size_t t = 0; t < 8; t += 2) {  // byte t / 2 of the dword has the bits of elements 4t .. 4t+7
-    const VU8 index = hn::Add(first_byte, hn::Set(DU8(), static_cast<uint8_t>(t / 2)));
-    const VU8 byte = hn::TableLookupBytes(hn::BitCast(DU8(), bits), index);
-    u[t] = hn::Or(u[t], hn::IfThenElseZero(hn::TestBit(byte, low_bits), sixteen));
-    u[t + 1] = hn::Or(u[t + 1], hn::IfThenElseZero(hn::TestBit(byte, high_bits), sixteen));
-  }
+/// Adds 16 to the code of element j (of 32) where bit j of the row's dword is set; for vector T of the codes.
+template <size_t T>
+HWY_INLINE VU8 with_fifth_bits(VU8 codes, VU32 bits) {
+  // Byte T / 2 of the dword has the bits of elements 4T .. 4T+3, in its low half where T is even.
+  constexpr uint8_t kByte = T / 2;
+  alignas(16) static constexpr uint8_t kIndex[16] = {kByte,      kByte,      kByte,      kByte,      //
+                                                     kByte + 4,  kByte + 4,  kByte + 4,  kByte + 4,  //
+                                                     kByte + 8,  kByte + 8,  kByte + 8,  kByte + 8,  //
+                                                     kByte + 12, kByte + 12, kByte + 12, kByte + 12};
+  const VU8 byte = hn::TableLookupBytes(hn::BitCast(DU8(), bits), hn::LoadDup128(DU8(), kIndex));
+  const VU8 bit = hn::BitCast(DU8(), hn::Set(DU32(), T % 2 == 0 ? 0x08040201u : 0x80402010u));
+  return hn::Or(codes, hn::IfThenElseZero(hn::TestBit(byte, bit), hn::Set(DU8(), 16)));
 }
 
 /// The scales and minima that Q4_K and Q5_K share (scales_6bit.h): sub-blocks 0-3 in the bytes of [0], 4-7 in those of

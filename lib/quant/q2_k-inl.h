@@ -60,26 +60,29 @@ struct Q2_KPanel {
   static constexpr size_t kGroup = Q2_K::kBlockElems, kBlockBytes = sizeof(Q2_K::Block);
   static constexpr size_t kHeadOffset = 0, kHeadBytes = 0, kSub = 16;
   static constexpr int kBiasLog2 = -1;
+  static constexpr std::array<DwordRun, 2> kOrder{{{20, 1}, {0, 20}}};  // d and dmin first
   static constexpr bool kHasMin = true, kFloat = false;
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group) {
-      const VU32 dd = load_dwords(body_, 20);
+      const VU32 dd = load_dwords(body_, 0);
       d_ = f16_of<0>(dd);
       dmin_ = f16_of<1>(dd);
-      for (size_t i = 0; i < 4; ++i) scales_[i] = load_dwords(body_, i);
+      for (size_t i = 0; i < 4; ++i) scales_[i] = load_dwords(body_, 1 + i);
     }
-    template <size_t J>
-    HWY_INLINE void codes(VU8 (&u)[8]) const {
-      for (size_t t = 0; t < 8; ++t) u[t] = bits_of<2 * (J % 4)>(load_dwords(body_, 4 + 8 * (J / 4) + t), 3);
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      return bits_of<2 * (J % 4)>(load_dwords(body_, 5 + 8 * (J / 4) + T), 3);
+    }
+    HWY_INLINE VF32 d() const { return d_; }
+    HWY_INLINE VF32 dmin() const { return dmin_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VI32 sub_scale() const {
+      return hn::BitCast(DI32(), moved_dword_bits<8 * ((2 * J + H) % 4), 0>(scales_[(2 * J + H) / 4], 15));
     }
     template <size_t J, size_t H>
-    HWY_INLINE VF32 scale() const {
-      return hn::Mul(d_, to_float(moved_dword_bits<8 * ((2 * J + H) % 4), 0>(scales_[(2 * J + H) / 4], 15)));
-    }
-    template <size_t J, size_t H>
-    HWY_INLINE VF32 min() const {
-      return hn::Mul(dmin_, to_float(moved_dword_bits<8 * ((2 * J + H) % 4) + 4, 0>(scales_[(2 * J + H) / 4], 15)));
+    HWY_INLINE VI32 sub_min() const {
+      return hn::BitCast(DI32(), moved_dword_bits<8 * ((2 * J + H) % 4) + 4, 0>(scales_[(2 * J + H) / 4], 15));
     }
 
    private:

@@ -69,26 +69,26 @@ struct Q3_KPanel {
   static constexpr size_t kGroup = Q3_K::kBlockElems, kBlockBytes = sizeof(Q3_K::Block);
   static constexpr size_t kHeadOffset = 108, kHeadBytes = 2, kSub = 16;
   static constexpr int kBiasLog2 = 2;
+  static constexpr std::array<DwordRun, 3> kOrder{{{24, 3}, {0, 8}, {8, 16}}};  // scales, high bits, low bits
   static constexpr bool kHasMin = false, kFloat = false;
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group + kHeadBytes * kLanes), d_(load_f16(group)) {
-      const VU32 w0 = load_dwords(body_, 24), w1 = load_dwords(body_, 25), w2 = load_dwords(body_, 26);
+      const VU32 w0 = load_dwords(body_, 0), w1 = load_dwords(body_, 1), w2 = load_dwords(body_, 2);
       scales_[0] = signed_scales(moved_dword_bits<0, 0>(w0, 0x0F0F0F0F), moved_dword_bits<0, 4>(w2, 0x30303030));
       scales_[1] = signed_scales(moved_dword_bits<0, 0>(w1, 0x0F0F0F0F), moved_dword_bits<2, 4>(w2, 0x30303030));
       scales_[2] = signed_scales(moved_dword_bits<4, 0>(w0, 0x0F0F0F0F), moved_dword_bits<4, 4>(w2, 0x30303030));
       scales_[3] = signed_scales(moved_dword_bits<4, 0>(w1, 0x0F0F0F0F), moved_dword_bits<6, 4>(w2, 0x30303030));
     }
-    template <size_t J>
-    HWY_INLINE void codes(VU8 (&u)[8]) const {
-      for (size_t t = 0; t < 8; ++t) {
-        const VU8 low = bits_of<2 * (J % 4)>(load_dwords(body_, 8 + 8 * (J / 4) + t), 3);
-        u[t] = hn::Or(low, moved_bits<J, 2>(load_dwords(body_, t), 4));
-      }
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      const VU8 low = bits_of<2 * (J % 4)>(load_dwords(body_, 11 + 8 * (J / 4) + T), 3);
+      return hn::Or(low, moved_bits<J, 2>(load_dwords(body_, 3 + T), 4));
     }
+    HWY_INLINE VF32 d() const { return d_; }
     template <size_t J, size_t H>
-    HWY_INLINE VF32 scale() const {
-      return hn::Mul(d_, signed_byte_of<(2 * J + H) % 4>(scales_[(2 * J + H) / 4]));
+    HWY_INLINE VI32 sub_scale() const {
+      return signed_byte_of<(2 * J + H) % 4>(scales_[(2 * J + H) / 4]);
     }
 
    private:

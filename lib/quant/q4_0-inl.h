@@ -55,14 +55,11 @@ struct Q4_0Panel {
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group + kHeadBytes * kLanes), d_(load_f16(group)) {}
-    template <size_t J>
-    HWY_INLINE void codes(VU8 (&u)[8]) const {
-      nibble_codes(body_, 0, u);
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      return nibble_codes<T>(body_, 0);
     }
-    template <size_t J, size_t H>
-    HWY_INLINE VF32 scale() const {
-      return d_;
-    }
+    HWY_INLINE VF32 scale() const { return d_; }
 
    private:
     const uint8_t* body_;

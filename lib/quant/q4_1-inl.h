@@ -60,18 +60,12 @@ struct Q4_1Panel {
       d_ = f16_of<0>(dm);
       min_ = hn::Neg(f16_of<1>(dm));
     }
-    template <size_t J>
-    HWY_INLINE void codes(VU8 (&u)[8]) const {
-      nibble_codes(body_, 1, u);
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      return nibble_codes<T>(body_, 1);
     }
-    template <size_t J, size_t H>
-    HWY_INLINE VF32 scale() const {
-      return d_;
-    }
-    template <size_t J, size_t H>
-    HWY_INLINE VF32 min() const {
-      return min_;
-    }
+    HWY_INLINE VF32 scale() const { return d_; }
+    HWY_INLINE VF32 min() const { return min_; }
 
    private:
     const uint8_t* body_;

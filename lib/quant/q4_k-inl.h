@@ -71,17 +71,19 @@ struct Q4_KPanel {
       d_ = f16_of<0>(dd);
       dmin_ = f16_of<1>(dd);
     }
-    template <size_t J>
-    HWY_INLINE void codes(VU8 (&u)[8]) const {
-      for (size_t t = 0; t < 8; ++t) u[t] = bits_of<J % 2 * 4>(load_dwords(body_, 4 + 8 * (J / 2) + t), 0x0F);
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      return bits_of<J % 2 * 4>(load_dwords(body_, 4 + 8 * (J / 2) + T), 0x0F);
+    }
+    HWY_INLINE VF32 d() const { return d_; }
+    HWY_INLINE VF32 dmin() const { return dmin_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VI32 sub_scale() const {
+      return byte_of<J % 4>(sub_.scales[J / 4]);
     }
     template <size_t J, size_t H>
-    HWY_INLINE VF32 scale() const {
-      return hn::Mul(d_, byte_of<J % 4>(sub_.scales[J / 4]));
-    }
-    template <size_t J, size_t H>
-    HWY_INLINE VF32 min() const {
-      return hn::Mul(dmin_, byte_of<J % 4>(sub_.mins[J / 4]));
+    HWY_INLINE VI32 sub_min() const {
+      return byte_of<J % 4>(sub_.mins[J / 4]);
     }
 
    private:

@@ -62,23 +62,24 @@ struct Q6_KPanel {
   static constexpr size_t kGroup = Q6_K::kBlockElems, kBlockBytes = sizeof(Q6_K::Block);
   static constexpr size_t kHeadOffset = 208, kHeadBytes = 2, kSub = 16;
   static constexpr int kBiasLog2 = 5;
+  // The scales; of each half the first 32 bytes of low bits, the high bits, the other low bits.
+  static constexpr std::array<DwordRun, 7> kOrder{{{48, 4}, {0, 8}, {32, 8}, {8, 8}, {16, 8}, {40, 8}, {24, 8}}};
   static constexpr bool kHasMin = false, kFloat = false;
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group + kHeadBytes * kLanes), d_(load_f16(group)) {
-      for (size_t i = 0; i < 4; ++i) scales_[i] = load_dwords(body_, 48 + i);
+      for (size_t i = 0; i < 4; ++i) scales_[i] = load_dwords(body_, i);
     }
-    template <size_t J>
-    HWY_INLINE void codes(VU8 (&u)[8]) const {
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
       constexpr size_t kHalf = J / 4, kPart = J % 4;
-      for (size_t t = 0; t < 8; ++t) {
-        const VU8 low = bits_of<kPart / 2 * 4>(load_dwords(body_, 16 * kHalf + 8 * (kPart % 2) + t), 0x0F);
-        u[t] = hn::Or(low, moved_bits<2 * kPart, 4>(load_dwords(body_, 32 + 8 * kHalf + t), 0x30));
-      }
+      const VU8 low = bits_of<kPart / 2 * 4>(load_dwords(body_, 4 + 24 * kHalf + 16 * (kPart % 2) + T), 0x0F);
+      return hn::Or(low, moved_bits<2 * kPart, 4>(load_dwords(body_, 12 + 24 * kHalf + T), 0x30));
     }
+    HWY_INLINE VF32 d() const { return d_; }
     template <size_t J, size_t H>
-    HWY_INLINE VF32 scale() const {
-      return hn::Mul(d_, signed_byte_of<(2 * J + H) % 4>(scales_[(2 * J + H) / 4]));
+    HWY_INLINE VI32 sub_scale() const {
+      return signed_byte_of<(2 * J + H) % 4>(scales_[(2 * J + H) / 4]);
     }
 
    private:

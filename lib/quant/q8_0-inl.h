@@ -55,15 +55,11 @@ struct Q8_0Panel {
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group + kHeadBytes * kLanes), d_(load_f16(group)) {}
-    template <size_t J>
-    HWY_INLINE void codes(VU8 (&u)[8]) const {
-      const VU32 sign = hn::Set(DU32(), 0x80808080);  // q + 128, as an unsigned byte
-      for (size_t t = 0; t < 8; ++t) u[t] = hn::BitCast(DU8(), hn::Xor(load_dwords(body_, t), sign));
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      return hn::Xor(hn::BitCast(DU8(), load_dwords(body_, T)), hn::Set(DU8(), 0x80));  // q + 128, unsigned
     }
-    template <size_t J, size_t H>
-    HWY_INLINE VF32 scale() const {
-      return d_;
-    }
+    HWY_INLINE VF32 scale() const { return d_; }
 
    private:
     const uint8_t* body_;

@@ -46,26 +46,49 @@ HWY_ATTR HWY_NOINLINE void store_weights(const uint8_t* codes, VF32 scale, float
 }
 
 template <class Panel, size_t J, size_t H>
+HWY_ATTR VF32 scale_of(const typename Panel::Group& group) {
+  if constexpr (Panel::kGroup == 32) {
+    return group.scale();
+  } else {
+    return hn::Mul(group.d(), hn::ConvertTo(DF32(), group.template sub_scale < J, Panel::kSub == 16 ? H : 0 > ()));
+  }
+}
+
+template <class Panel, size_t J, size_t H>
+HWY_ATTR VF32 min_of(const typename Panel::Group& group) {
+  if constexpr (Panel::kGroup == 32) {
+    return group.min();
+  } else {
+    return hn::Mul(group.dmin(), hn::ConvertTo(DF32(), group.template sub_min < J, Panel::kSub == 16 ? H : 0 > ()));
+  }
+}
+
+template <class Panel, size_t J, size_t H>
 HWY_ATTR void unpack_half(const typename Panel::Group& group, const uint8_t* codes, float* out) {
   constexpr float kBias = Panel::kBiasLog2 < 0 ? 0.f : static_cast<float>(1 << (Panel::kBiasLog2 & 31));
-  constexpr size_t kScale = Panel::kSub == 16 ? H : 0;
-  const VF32 scale = group.template scale<J, kScale>();
+  const VF32 scale = scale_of<Panel, J, H>(group);
   codes += 16 * H * kLanes;
   out += (32 * J + 16 * H) * kLanes;
   if constexpr (Panel::kHasMin) {
-    const VF32 min = group.template min<J, kScale>();
+    const VF32 min = min_of<Panel, J, H>(group);
     store_weights(codes, scale, kBias, &min, out);
   } else {
     store_weights(codes, scale, kBias, nullptr, out);
   }
 }
 
+template <class Panel, size_t J, size_t T = 0>
+HWY_ATTR void store_codes(const typename Panel::Group& group, uint8_t* codes) {
+  if constexpr (T < 8) {
+    hn::Store(group.template codes<J, T>(), DU8(), codes + 4 * T * kLanes);
+    store_codes<Panel, J, T + 1>(group, codes);
+  }
+}
+
 template <class Panel, size_t J>
 HWY_ATTR void unpack_32(const typename Panel::Group& group, float* out) {
-  VU8 vectors[8];
-  group.template codes<J>(vectors);
   HWY_ALIGN uint8_t codes[32 * kLanes];
-  for (size_t t = 0; t < 8; ++t) hn::Store(vectors[t], DU8(), codes + 4 * t * kLanes);
+  store_codes<Panel, J>(group, codes);
   unpack_half<Panel, J, 0>(group, codes, out);
   unpack_half<Panel, J, 1>(group, codes, out);
 }
@@ -99,7 +122,7 @@ HWY_ATTR PanelReport check_panel(const uint8_t* blocks, size_t n_blocks, size_t 
   for (size_t first = 0; first < n_blocks; first += rows) {
     const uint8_t* row_blocks[kLanes] = {};
     for (size_t r = 0; r < rows && first + r < n_blocks; ++r) row_blocks[r] = blocks + (first + r) * Panel::kBlockBytes;
-    pack_group<Panel>(row_blocks, group);
+    pack_panel<Panel>(row_blocks, 1, group);
     unpack<Panel>(group, found.data());
     for (size_t r = 0; r < kLanes; ++r) {
       std::fill(expected.begin(), expected.end(), 0.f);

@@ -12,40 +12,107 @@ HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-/// Codes of kBlock elements and their scale.
-template <size_t kBlock>
-HWY_INLINE float quantize_block(const float* x, int8_t* codes) {
-  const hn::CappedTag<float, 16> df;
-  const hn::Rebind<int32_t, decltype(df)> di32;
-  const hn::Rebind<int8_t, decltype(df)> di8;
+using DF = hn::CappedTag<float, 16>;
+
+/// Maxima below this are taken for zero: their inverse would not be finite.
+constexpr float kSmallest = 1e-30f;
+
+/// The largest magnitude of kCount elements.
+template <size_t kCount>
+HWY_INLINE float highest_of(const float* x) {
+  const DF df;
   auto highest = hn::Zero(df);
-  for (size_t i = 0; i < kBlock; i += hn::Lanes(df)) highest = hn::Max(highest, hn::Abs(hn::LoadU(df, x + i)));
-  const float max = hn::ReduceMax(df, highest);
-  const float inverse = max > 0 ? 127.0f / max : 0.0f;
+  for (size_t i = 0; i < kCount; i += hn::Lanes(df)) highest = hn::Max(highest, hn::Abs(hn::LoadU(df, x + i)));
+  return hn::ReduceMax(df, highest);
+}
+
+/// codes = round(x * inverse) of kCount elements.
+template <size_t kCount>
+HWY_INLINE void quantize(const float* x, float inverse, int8_t* codes) {
+  const DF df;
+  const hn::Rebind<int32_t, DF> di32;
+  const hn::Rebind<int8_t, DF> di8;
   const auto scale = hn::Set(df, inverse);
-  for (size_t i = 0; i < kBlock; i += hn::Lanes(df)) {
+  for (size_t i = 0; i < kCount; i += hn::Lanes(df)) {
     const auto rounded = hn::NearestInt(hn::Mul(hn::LoadU(df, x + i), scale));
     hn::StoreU(hn::DemoteTo(di8, hn::BitCast(di32, rounded)), di8, codes + i);
   }
-  return max / 127.0f;
 }
 
-/// Writes one column into its place in a tile.
-template <size_t kBlock>
-void pack_quantized(const float* x, size_t k, uint8_t* tile, size_t width, size_t column) {
-  constexpr size_t kParts = 32 / kBlock;
-  int8_t codes[32];
-  for (size_t i = 0; i < k; i += 32, tile += width * (32 + 12 * kParts)) {
-    for (size_t part = 0; part < kParts; ++part) {
-      const float d = quantize_block<kBlock>(x + i + part * kBlock, codes + part * kBlock);
-      int32_t nsum = 0;
-      for (size_t j = 0; j < kBlock; ++j) nsum -= codes[part * kBlock + j];
-      const float dsum = d * static_cast<float>(nsum);
-      std::memcpy(tile + 4 * ((8 + part) * width + column), &d, 4);
-      std::memcpy(tile + 4 * ((8 + kParts + part) * width + column), &nsum, 4);
-      std::memcpy(tile + 4 * ((8 + 2 * kParts + part) * width + column), &dsum, 4);
+HWY_INLINE int32_t sum_of_16(const int8_t* codes) {
+  const hn::FixedTag<int8_t, 16> di8;
+  const hn::FixedTag<int32_t, 4> di32;
+  const auto ones = hn::Set(hn::FixedTag<uint8_t, 16>(), uint8_t{1});
+  return hn::ReduceSum(di32, hn::SumOfMulQuadAccumulate(di32, ones, hn::LoadU(di8, codes), hn::Zero(di32)));
+}
+
+/// The place of one column in a tile, by the number of the dword.
+class Column {
+ public:
+  Column(uint8_t* tile, size_t width, size_t column) : at_(tile + 4 * column), step_(4 * width) {}
+  template <typename T>
+  void put(size_t dword, T value) {
+    static_assert(sizeof(T) == 4);
+    std::memcpy(at_ + dword * step_, &value, 4);
+  }
+  void put_codes(const int8_t* codes, size_t n_dwords) {
+    for (size_t t = 0; t < n_dwords; ++t) std::memcpy(at_ + t * step_, codes + 4 * t, 4);
+  }
+  void advance(size_t n_dwords) { at_ += n_dwords * step_; }
+
+ private:
+  uint8_t* at_;
+  size_t step_;
+};
+
+void pack_per16(const float* x, size_t k, Column column) {
+  HWY_ALIGN int8_t codes[32];
+  for (size_t i = 0; i < k; i += 32, column.advance(Half::kDwords)) {
+    for (size_t part = 0; part < 2; ++part) {
+      const float max = highest_of<16>(x + i + 16 * part);
+      const bool zero = max < kSmallest;
+      quantize<16>(x + i + 16 * part, zero ? 0.0f : 127.0f / max, codes + 16 * part);
+      const float d = zero ? 0.0f : max / 127.0f;
+      const int32_t nsum = -sum_of_16(codes + 16 * part);
+      column.put(Half::kScale + part, d);
+      column.put(Half::kNegSum + part, nsum);
+      column.put(Half::kScaledNegSum + part, d * static_cast<float>(nsum));
     }
-    for (size_t t = 0; t < 8; ++t) std::memcpy(tile + 4 * (t * width + column), codes + 4 * t, 4);
+    column.put_codes(codes, 8);
+  }
+}
+
+/// Two 16-bit numbers in a dword, the first one low.
+int32_t pair_of(int32_t a, int32_t b) {
+  return static_cast<int32_t>((static_cast<uint32_t>(a) & 0xFFFF) | static_cast<uint32_t>(b) << 16);
+}
+
+void pack_per256(const float* x, size_t k, Column column) {
+  HWY_ALIGN int8_t codes[32];
+  for (size_t i = 0; i < k; i += 256, column.advance(Super::kDwords)) {
+    float highest[8], max = 0;
+    for (size_t j = 0; j < 8; ++j) {
+      highest[j] = highest_of<32>(x + i + 32 * j);
+      max = highest[j] <= max ? max : highest[j];  // not a number stays
+    }
+    const bool zero = max < kSmallest;
+    const float inverse = zero ? 0.0f : 1016.0f / max;
+    column.put(Super::kScale, zero ? 0.0f : max / 1016.0f);
+    int32_t sums[8];
+    for (size_t j = 0; j < 8; ++j) {
+      const int32_t shift = (8 * highest[j] > max) + (4 * highest[j] > max) + (2 * highest[j] > max);
+      quantize<32>(x + i + 32 * j, inverse / static_cast<float>(1 << shift), codes);
+      const int32_t low = -sum_of_16(codes), high = -sum_of_16(codes + 16);
+      Column at = column;
+      at.advance(8 * j);
+      at.put_codes(codes, 8);
+      column.put(Super::kShift + j, shift);
+      column.put(Super::kNegSum + 2 * j, low);
+      column.put(Super::kNegSum + 2 * j + 1, high);
+      column.put(Super::kPairs16 + j, pair_of(low * (1 << shift), high * (1 << shift)));
+      sums[j] = (low + high) * (1 << shift);
+    }
+    for (size_t j = 0; j < 4; ++j) column.put(Super::kPairs32 + j, pair_of(sums[2 * j], sums[2 * j + 1]));
   }
 }
 
@@ -55,10 +122,10 @@ void pack_column(const float* x, size_t k, ActivationKind kind, uint8_t* tile, s
       for (size_t i = 0; i < k; ++i) std::memcpy(tile + 4 * (i * width + column), x + i, 4);
       break;
     case ActivationKind::per16:
-      pack_quantized<16>(x, k, tile, width, column);
+      pack_per16(x, k, Column(tile, width, column));
       break;
-    case ActivationKind::per32:
-      pack_quantized<32>(x, k, tile, width, column);
+    case ActivationKind::per256:
+      pack_per256(x, k, Column(tile, width, column));
       break;
   }
 }

@@ -1,13 +1,25 @@
 // Activations as the matrix products read them: columns (tokens) in tiles of a few, interleaved, so that a kernel walks
 // through one tile from front to back while it walks along a panel of weights.
 //
-// Integer kinds (per16, per32): elements are quantized in blocks of 16 or 32. Per 32 elements of K, for a tile of
-// `width` columns, with parts = 32 / block:
-//   int32 q[8][width]          dword t of a column: its codes 4t .. 4t+3 as int8
-//   float d[parts][width]      the scale: x ~ d * code, d = max|x| / 127 over the block
-//   int32 nsum[parts][width]   minus the sum of the block's codes
-//   float dsum[parts][width]   d * nsum
 // Kind f32: float x[width] per element of K.
+//
+// Kind per16, for weights in blocks of 32: every 16 elements have a scale of their own. Per 32 elements of K, for a
+// tile of `width` columns:
+//   int32 q[8][width]       dword t of a column: its codes 4t .. 4t+3 as int8
+//   float d[2][width]       the scale: x ~ d * code, d = max|x| / 127 over the 16
+//   int32 nsum[2][width]    minus the sum of the 16 codes
+//   float dsum[2][width]    d * nsum
+//
+// Kind per256, for weights in blocks of 256: one scale d = max|x| / (127 * 8), and every 32 elements a power of two on
+// top, x ~ d * 2^shift * code with the least shift of 0 .. 3 that fits. So a product sums up integers over all 256
+// elements, and small neighbours of a large element keep their precision. Per 256 elements of K (see Super):
+//   int32 q[64][width]          as above
+//   int32 shift[8][width]
+//   int32 nsum[16][width]       minus the sum of 16 codes
+//   int16 pairs16[8][width][2]  2^shift * nsum of the two halves of 32 elements
+//   int16 pairs32[4][width][2]  2^shift * minus the sum of 32 codes, two neighbours
+//   float d[width]
+// 127 * 32 * 2^3 is below 2^15, which is what limits the shift.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +31,23 @@
 
 namespace quern::cpu {
 
-enum class ActivationKind : uint8_t { f32, per16, per32 };
+enum class ActivationKind : uint8_t { f32, per16, per256 };
 inline constexpr size_t kActivationKinds = 3;
 
 /// Tile widths that kernels exist for, widest first.
 inline constexpr size_t kTileWidths[] = {8, 4, 3, 2, 1};
+
+/// Kind per16: where the parts of 32 elements begin, in dwords per column.
+struct Half {
+  static constexpr size_t kCodes = 0, kScale = 8, kNegSum = 10, kScaledNegSum = 12, kDwords = 14;
+};
+
+/// Kind per256: where the parts of 256 elements begin, in dwords per column.
+struct Super {
+  static constexpr size_t kCodes = 0, kShift = 64, kNegSum = 72, kPairs16 = 88, kPairs32 = 96, kScale = 100,
+                          kDwords = 101;
+  static constexpr int kMaxShift = 3;
+};
 
 /// Bytes of one column of K elements.
 constexpr size_t column_bytes(ActivationKind kind, size_t k) {
@@ -31,9 +55,9 @@ constexpr size_t column_bytes(ActivationKind kind, size_t k) {
     case ActivationKind::f32:
       return k * 4;
     case ActivationKind::per16:
-      return k / 32 * (32 + 2 * 12);
-    case ActivationKind::per32:
-      return k / 32 * (32 + 12);
+      return k / 32 * Half::kDwords * 4;
+    case ActivationKind::per256:
+      return k / 256 * Super::kDwords * 4;
   }
   return 0;
 }

@@ -1,28 +1,38 @@
 // The matrix product, written once over the description of a format's panel (lib/quant/panel-inl.h).
 //
-// For every 16 or 32 elements of K, as the activations are quantized, and every row r and column c:
-//   idot = sum of code * activation code               exact, in int32
-//   acc  = acc + (float(idot) * scale[r]) * d[c]       two roundings, in the order of K
-//   acc  = acc + min[r] * dsum[c]                      where the format has minima
-// Where two blocks of 16 activations meet one scale, their float(idot) * d[c] are added first. Columns never meet, and
-// the order along K is fixed, so a result does not depend on the width of the tile or on who computes it.
+// Weights in blocks of 32: for every 32 elements of K, every row r and column c, with the two halves of 16 that the
+// activations are quantized in:
+//   idot_h = sum of (code - bias) * activation code    exact, in int32
+//   acc    = acc + (idot_0 * d_0[c] + idot_1 * d_1[c]) * scale[r]
+//   acc    = acc + min[r] * dsum_h[c]                  where the format has minima
+// Weights in blocks of 256: all 256 elements are summed in int32, exactly,
+//   sum    = sum of 2^shift[c] * sub_scale[r] * idot   over the sub-blocks: at most 2^30 for every format
+//   acc    = acc + sum * (d[r] * d[c]), and the same with the sub-minima
+// Columns never meet, and the order along K is fixed, so a result does not depend on the width of the tile or on who
+// computes it.
 //
 // Included once per variant of a target: QUERN_MATMUL_VARIANT names a namespace inside the target's, and
 // QUERN_MATMUL_VNNI is 1 for the variant that may use AVX-512 VNNI on a target that does not have it (Cascade Lake is
 // such a machine).
 
+#include <utility>
+
 #include "lib/cpu/matmul/panel_kernels.h"
 #include "lib/quant/panel-inl.h"
 
-#if QUERN_MATMUL_VNNI
-#ifdef HWY_TARGET_STR
+#if !QUERN_MATMUL_VNNI
+#define QUERN_MATMUL_ATTR HWY_ATTR
+HWY_BEFORE_NAMESPACE();
+#elif defined(HWY_TARGET_STR)
+#define QUERN_MATMUL_ATTR __attribute__((target(HWY_TARGET_STR ",avx512vnni")))
 HWY_PUSH_ATTRIBUTES(HWY_TARGET_STR ",avx512vnni")
 #else
+#define QUERN_MATMUL_ATTR __attribute__((target("avx512vnni")))
 HWY_PUSH_ATTRIBUTES("avx512vnni")
 #endif
-#else
-HWY_BEFORE_NAMESPACE();
-#endif
+// What a lambda needs: the target of the functions around it, and to be inlined.
+#define QUERN_MATMUL_LAMBDA QUERN_MATMUL_ATTR __attribute__((always_inline))
+
 namespace quern::cpu::HWY_NAMESPACE {
 namespace QUERN_MATMUL_VARIANT {
 namespace hn = hwy::HWY_NAMESPACE;
@@ -46,6 +56,15 @@ constexpr size_t kMaxWidth = 2;
 constexpr size_t kMaxWidth = 1;
 #endif
 
+/// f(0), f(1) .. f(kCount - 1), with constants: arrays indexed by them live in registers.
+template <size_t kCount, class F>
+HWY_INLINE void unrolled(F&& f) {
+  [&]<size_t... kIndex>(std::index_sequence<kIndex...>) QUERN_MATMUL_LAMBDA {
+    (f(std::integral_constant<size_t, kIndex>()), ...);
+  }
+  (std::make_index_sequence<kCount>());
+}
+
 /// acc + the four products of unsigned codes and signed activation codes in each dword, exactly. kSmall: codes are
 /// below 128, so that sums of two products fit 16 bits.
 template <bool kSmall>
@@ -66,22 +85,6 @@ HWY_INLINE VI32 dot4(VU8 codes, int32_t activation, VI32 acc) {
 #endif
 }
 
-/// acc + sum over the vectors u[kFirst .. kFirst + kCount) of code * activation code, per row.
-template <bool kSmall, size_t kWidth, size_t kFirst, size_t kCount>
-HWY_INLINE VI32 dot_codes(const VU8 (&u)[8], const int32_t* q, size_t column, VI32 acc) {
-  if constexpr (kWidth <= 2 &&
-                kCount == 8) {  // two chains hide the latency where there are few columns; sums are exact
-    return hn::Add(dot_codes<kSmall, kWidth, 0, 4>(u, q, column, acc),
-                   dot_codes<kSmall, kWidth, 4, 4>(u, q, column, hn::Zero(DI32())));
-  } else {
-    HWY_UNROLL(8)
-    for (size_t t = kFirst; t < kFirst + kCount; ++t) {
-      acc = dot4<kSmall>(u[t], q[t * kWidth + column], acc);
-    }
-    return acc;
-  }
-}
-
 /// The start of a dot product: minus the codes' bias times the sum of the activations, so that the codes may stay
 /// unsigned.
 template <class Panel>
@@ -93,80 +96,149 @@ HWY_INLINE VI32 bias_term(int32_t nsum) {
   }
 }
 
-/// How finely activations are quantized for a format. Blocks of 16 make the error of formats that are nearly exact
-/// themselves smaller by a fifth; formats of 256 elements lose far more in their weights and save the work.
 template <class Panel>
 constexpr ActivationKind activation_kind() {
-  if constexpr (Panel::kFloat) {
-    return ActivationKind::f32;
-  } else {
-    return Panel::kSub == 16 || Panel::kGroup == 32 ? ActivationKind::per16 : ActivationKind::per32;
+  if constexpr (Panel::kFloat) return ActivationKind::f32;
+  return Panel::kGroup == 256 ? ActivationKind::per256 : ActivationKind::per16;
+}
+
+template <class Panel>
+constexpr bool has_small_codes() {
+  return Panel::kBiasLog2 < 7;  // only a bias of 128 goes with codes of 8 bits
+}
+
+/// dot[c] += the products of code vectors kT .. kEnd - 1 of 32 elements; q: their activations. Column by column under
+/// each vector of codes, so that the chains of different columns overlap and codes need one register.
+template <class Panel, size_t kWidth, size_t kJ, size_t kT, size_t kEnd>
+HWY_INLINE void add_products(const typename Panel::Group& group, const int32_t* q, VI32 (&dot)[kWidth]) {
+  if constexpr (kT < kEnd) {
+    const VU8 codes = group.template codes<kJ, kT>();
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA {
+      dot[c] = dot4<has_small_codes<Panel>()>(codes, q[kT * kWidth + c], dot[c]);
+    });
+    add_products<Panel, kWidth, kJ, kT + 1, kEnd>(group, q, dot);
   }
 }
 
-/// Elements 32 * kJ .. of a group, for all columns of the tile.
-template <class Panel, size_t kWidth, size_t kJ>
-HWY_INLINE void add_sub_block(const typename Panel::Group& group, const uint8_t* tile, VF32 (&acc)[kWidth]) {
-  const DF32 df;
-  constexpr ActivationKind kKind = activation_kind<Panel>();
-  constexpr size_t kParts = kKind == ActivationKind::per16 ? 2 : 1;
-  constexpr bool kSmall = Panel::kBiasLog2 < 7;  // only a bias of 128 goes with codes of 8 bits
-  const auto* q = reinterpret_cast<const int32_t*>(tile + kJ * column_bytes(kKind, 32) * kWidth);
-  const auto* d = reinterpret_cast<const float*>(q + 8 * kWidth);
-  const auto* nsum = q + (8 + kParts) * kWidth;
-  const auto* dsum = reinterpret_cast<const float*>(q + (8 + 2 * kParts) * kWidth);
+/// The dot products of half kHalf (16 elements) of 32 elements, for all columns.
+template <class Panel, size_t kWidth, size_t kJ, size_t kHalf>
+HWY_INLINE void dot_half(const typename Panel::Group& group, const int32_t* q, const int32_t* nsum,
+                         VI32 (&dot)[kWidth]) {
+  unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { dot[c] = bias_term<Panel>(nsum[kHalf * kWidth + c]); });
+  add_products<Panel, kWidth, kJ, 4 * kHalf, 4 * kHalf + 4>(group, q, dot);
+}
 
-  VU8 u[8];
-  group.template codes<kJ>(u);
-  constexpr size_t kSecond = Panel::kSub == 16 ? 1 : 0;  // which scale the second 16 elements have
-  const VF32 scale0 = group.template scale<kJ, 0>();
-  const VF32 scale1 = group.template scale<kJ, kSecond>();
-  HWY_UNROLL(8)
-  for (size_t c = 0; c < kWidth; ++c) {
-    if constexpr (kParts == 1) {
-      const VI32 idot = dot_codes<kSmall, kWidth, 0, 8>(u, q, c, bias_term<Panel>(nsum[c]));
-      acc[c] = hn::MulAdd(hn::Mul(hn::ConvertTo(df, idot), scale0), hn::Set(df, d[c]), acc[c]);
-      continue;
-    }
-    const VF32 dot0 = hn::ConvertTo(df, dot_codes<kSmall, kWidth, 0, 4>(u, q, c, bias_term<Panel>(nsum[c])));
-    const VF32 dot1 =
-        hn::ConvertTo(df, dot_codes<kSmall, kWidth, 4, 4>(u, q, c, bias_term<Panel>(nsum[(kParts - 1) * kWidth + c])));
-    const VF32 d0 = hn::Set(df, d[c]), d1 = hn::Set(df, d[(kParts - 1) * kWidth + c]);
-    if constexpr (kSecond == 0) {
-      acc[c] = hn::MulAdd(hn::MulAdd(dot1, d1, hn::Mul(dot0, d0)), scale0, acc[c]);
-    } else {
-      acc[c] = hn::MulAdd(hn::Mul(dot0, scale0), d0, acc[c]);
-      acc[c] = hn::MulAdd(hn::Mul(dot1, scale1), d1, acc[c]);
-    }
-  }
+/// A group of 32 elements, for all columns of the tile.
+template <class Panel, size_t kWidth>
+HWY_INLINE void add_group_of_32(const typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
+  const DF32 df;
+  const auto* d = reinterpret_cast<const float*>(tile + Half::kScale * kWidth);
+  const int32_t* nsum = tile + Half::kNegSum * kWidth;
+  VI32 dot[kWidth];
+  VF32 first[kWidth];
+  dot_half<Panel, kWidth, 0, 0>(group, tile, nsum, dot);
+  unrolled<kWidth>([&](auto c)
+                       QUERN_MATMUL_LAMBDA { first[c] = hn::Mul(hn::ConvertTo(df, dot[c]), hn::Set(df, d[c])); });
+  dot_half<Panel, kWidth, 0, 1>(group, tile, nsum, dot);
+  const VF32 scale = group.scale();
+  unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA {
+    acc[c] = hn::MulAdd(hn::MulAdd(hn::ConvertTo(df, dot[c]), hn::Set(df, d[kWidth + c]), first[c]), scale, acc[c]);
+  });
   if constexpr (Panel::kHasMin) {
-    const VF32 min0 = group.template min<kJ, 0>();
-    for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::MulAdd(min0, hn::Set(df, dsum[c]), acc[c]);
-    if constexpr (kParts == 2) {
-      const VF32 min1 = group.template min<kJ, kSecond>();
-      for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::MulAdd(min1, hn::Set(df, dsum[kWidth + c]), acc[c]);
-    }
+    const auto* dsum = reinterpret_cast<const float*>(tile + Half::kScaledNegSum * kWidth);
+    const VF32 min = group.min();
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA {
+      acc[c] = hn::MulAdd(min, hn::Set(df, dsum[c]), acc[c]);
+      acc[c] = hn::MulAdd(min, hn::Set(df, dsum[kWidth + c]), acc[c]);
+    });
   }
+}
+
+/// Elements 32 * kJ .. of a group of 256, for all columns: adds 2^shift * sub_scale * idot.
+template <class Panel, size_t kWidth, size_t kJ>
+HWY_INLINE void add_sub_block(const typename Panel::Group& group, const int32_t* tile, VI32 (&sum)[kWidth]) {
+  const DI32 di32;
+  const int32_t* q = tile + (Super::kCodes + 8 * kJ) * kWidth;
+  const int32_t* nsum = tile + (Super::kNegSum + 2 * kJ) * kWidth;
+  const int32_t* shift = tile + (Super::kShift + kJ) * kWidth;
+  VI32 dot[kWidth];
+  if constexpr (Panel::kSub == 32) {
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA {
+      dot[c] = Panel::kBiasLog2 < 0 ? hn::Zero(di32) : bias_term<Panel>(nsum[c] + nsum[kWidth + c]);
+    });
+    add_products<Panel, kWidth, kJ, 0, 8>(group, q, dot);
+    const VI32 scale = group.template sub_scale<kJ, 0>();
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { dot[c] = hn::Mul(dot[c], scale); });
+  } else {
+    VI32 first[kWidth];
+    dot_half<Panel, kWidth, kJ, 0>(group, q, nsum, first);
+    const VI32 scale0 = group.template sub_scale<kJ, 0>();
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { first[c] = hn::Mul(first[c], scale0); });
+    dot_half<Panel, kWidth, kJ, 1>(group, q, nsum, dot);
+    const VI32 scale1 = group.template sub_scale<kJ, 1>();
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { dot[c] = hn::Add(hn::Mul(dot[c], scale1), first[c]); });
+  }
+  unrolled<kWidth>([&](auto c)
+                       QUERN_MATMUL_LAMBDA { sum[c] = hn::Add(sum[c], hn::Shl(dot[c], hn::Set(di32, shift[c]))); });
 }
 
 template <class Panel, size_t kWidth, size_t kJ = 0>
-HWY_INLINE void add_group(const typename Panel::Group& group, const uint8_t* tile, VF32 (&acc)[kWidth]) {
-  if constexpr (kJ < Panel::kGroup / 32) {
-    add_sub_block<Panel, kWidth, kJ>(group, tile, acc);
-    add_group<Panel, kWidth, kJ + 1>(group, tile, acc);
+HWY_INLINE void add_sub_blocks(const typename Panel::Group& group, const int32_t* tile, VI32 (&sum)[kWidth]) {
+  if constexpr (kJ < 8) {
+    add_sub_block<Panel, kWidth, kJ>(group, tile, sum);
+    add_sub_blocks<Panel, kWidth, kJ + 1>(group, tile, sum);
+  }
+}
+
+/// Adds the products of pairs of sub-minima and pairs of sums of activations, both 16 bits wide.
+template <class Panel, size_t kWidth, size_t kPair = 0>
+HWY_INLINE void add_minima(const typename Panel::Group& group, const int32_t* tile, VI32 (&sum)[kWidth]) {
+  const DI32 di32;
+  const hn::Repartition<int16_t, DI32> di16;
+  constexpr bool kHalves = Panel::kSub == 16;  // a pair is two halves of 32 elements, or two times 32 elements
+  if constexpr (kPair < (kHalves ? 8 : 4)) {
+    const VI32 first = group.template sub_min < kHalves ? kPair : 2 * kPair, 0 > ();
+    const VI32 second = group.template sub_min < kHalves ? kPair : 2 * kPair + 1, kHalves ? 1 : 0 > ();
+    const auto minima = hn::BitCast(di16, hn::Or(first, hn::ShiftLeft<16>(second)));
+    const int32_t* pairs = tile + ((kHalves ? Super::kPairs16 : Super::kPairs32) + kPair) * kWidth;
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA {
+      const auto sums = hn::BitCast(di16, hn::Set(di32, pairs[c]));
+      sum[c] = hn::Add(sum[c], hn::WidenMulPairwiseAdd(di32, minima, sums));
+    });
+    add_minima<Panel, kWidth, kPair + 1>(group, tile, sum);
+  }
+}
+
+/// A group of 256 elements, for all columns of the tile.
+template <class Panel, size_t kWidth>
+HWY_INLINE void add_group_of_256(const typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
+  const DF32 df;
+  const auto* d = reinterpret_cast<const float*>(tile + Super::kScale * kWidth);
+  VI32 sum[kWidth];
+  unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { sum[c] = hn::Zero(DI32()); });
+  add_sub_blocks<Panel, kWidth>(group, tile, sum);
+  unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA {
+    acc[c] = hn::MulAdd(hn::ConvertTo(df, sum[c]), hn::Mul(group.d(), hn::Set(df, d[c])), acc[c]);
+  });
+  if constexpr (Panel::kHasMin) {
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { sum[c] = hn::Zero(DI32()); });
+    add_minima<Panel, kWidth>(group, tile, sum);
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA {
+      acc[c] = hn::MulAdd(hn::ConvertTo(df, sum[c]), hn::Mul(group.dmin(), hn::Set(df, d[c])), acc[c]);
+    });
   }
 }
 
 template <size_t kWidth>
 HWY_INLINE void store_tile(const VF32 (&acc)[kWidth], float* out, size_t out_stride, size_t n_rows) {
   const DF32 df;
-  for (size_t c = 0; c < kWidth; ++c) {
+  unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA {
     if (n_rows == qn::kLanes) {
       hn::StoreU(acc[c], df, out + c * out_stride);
     } else {
       hn::StoreN(acc[c], df, out + c * out_stride, n_rows);
     }
-  }
+  });
 }
 
 template <class Panel, size_t kWidth>
@@ -174,10 +246,15 @@ HWY_NOINLINE void multiply_quantized(const uint8_t* panel, const uint8_t* tile, 
                                      size_t out_stride, size_t n_rows) {
   constexpr ActivationKind kKind = activation_kind<Panel>();
   VF32 acc[kWidth];
-  for (size_t c = 0; c < kWidth; ++c) acc[c] = hn::Zero(DF32());
+  unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { acc[c] = hn::Zero(DF32()); });
   for (size_t g = 0; g < n_groups; ++g) {
     const typename Panel::Group group(panel);
-    add_group<Panel, kWidth>(group, tile, acc);
+    const auto* dwords = reinterpret_cast<const int32_t*>(tile);
+    if constexpr (Panel::kGroup == 256) {
+      add_group_of_256<Panel, kWidth>(group, dwords, acc);
+    } else {
+      add_group_of_32<Panel, kWidth>(group, dwords, acc);
+    }
     panel += qn::kLanes * Panel::kBlockBytes;
     tile += column_bytes(kKind, Panel::kGroup) * kWidth;
   }
@@ -192,21 +269,20 @@ HWY_NOINLINE void multiply_float(const uint8_t* panel, const uint8_t* tile, size
   constexpr size_t kGroupBytes = qn::kLanes * Panel::kBlockBytes;
   const auto* x = reinterpret_cast<const float*>(tile);
   VF32 even[kWidth], odd[kWidth];
-  for (size_t c = 0; c < kWidth; ++c) even[c] = odd[c] = hn::Zero(df);
+  unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { even[c] = odd[c] = hn::Zero(df); });
   size_t k = 0;
   for (; k + 2 <= n_groups; k += 2, panel += 2 * kGroupBytes, x += 2 * kWidth) {
     const VF32 w0 = Panel::load(panel), w1 = Panel::load(panel + kGroupBytes);
-    HWY_UNROLL(8)
-    for (size_t c = 0; c < kWidth; ++c) {
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA {
       even[c] = hn::MulAdd(w0, hn::Set(df, x[c]), even[c]);
       odd[c] = hn::MulAdd(w1, hn::Set(df, x[kWidth + c]), odd[c]);
-    }
+    });
   }
   if (k < n_groups) {
     const VF32 w0 = Panel::load(panel);
-    for (size_t c = 0; c < kWidth; ++c) even[c] = hn::MulAdd(w0, hn::Set(df, x[c]), even[c]);
+    unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { even[c] = hn::MulAdd(w0, hn::Set(df, x[c]), even[c]); });
   }
-  for (size_t c = 0; c < kWidth; ++c) even[c] = hn::Add(even[c], odd[c]);
+  unrolled<kWidth>([&](auto c) QUERN_MATMUL_LAMBDA { even[c] = hn::Add(even[c], odd[c]); });
   store_tile<kWidth>(even, out, out_stride, n_rows);
 }
 
@@ -228,7 +304,7 @@ constexpr PanelKernels make_kernels(const PanelKernels* portable) {
           qn::kLanes * Panel::kBlockBytes,
           activation_kind<Panel>(),
           kMaxWidth,
-          &qn::pack_group<Panel>,
+          &qn::pack_panel<Panel>,
           {nullptr, tile_kernel<Panel, 1>(), tile_kernel<Panel, 2>(), tile_kernel<Panel, 3>(), tile_kernel<Panel, 4>(),
            nullptr, nullptr, nullptr, tile_kernel<Panel, 8>()},
           portable};
@@ -244,3 +320,5 @@ HWY_AFTER_NAMESPACE();
 
 #undef QUERN_MATMUL_VARIANT
 #undef QUERN_MATMUL_VNNI
+#undef QUERN_MATMUL_ATTR
+#undef QUERN_MATMUL_LAMBDA

@@ -22,8 +22,8 @@ struct PanelKernels {
   size_t group_bytes;  ///< of all rows of the panel
   ActivationKind activation;
   size_t max_width;  ///< widest tile that fits this target's registers
-  /// blocks[r]: the block of row r, nullptr past the last row.
-  void (*pack_group)(const uint8_t* const* blocks, uint8_t* group);
+  /// rows[r]: the blocks of row r, nullptr past the last row.
+  void (*pack_panel)(const uint8_t* const* rows, size_t n_groups, uint8_t* panel);
   PanelTileFn by_width[9];  ///< index: the tile's width; nullptr for widths that are not in kTileWidths
   /// The kernels of the same target for machines without an extension that these use, or nullptr. Same results.
   const PanelKernels* portable;
