@@ -25,7 +25,8 @@ class Matmul {
     const Activations* activations;
     uint32_t panel_begin, panel_end, tile_begin, tile_end;
   };
-  void plan(const compute::MatmulTarget& target, const Activations& activations, size_t column_chunk_bytes);
+  void plan_streaming(const compute::MatmulTarget& target, const Activations& activations, size_t& bytes_left);
+  void plan_resident(const compute::MatmulTarget& target, const Activations& activations);
   static void run_task(const Task& task);
 
   base::ThreadPool& pool_;
