@@ -15,7 +15,6 @@ namespace {
 constexpr size_t kLeastStreamBytes = size_t{32} << 10;
 // With more tiles a core keeps a task's weights in its second-level cache while it walks through the tiles.
 constexpr size_t kResidentBytes = size_t{256} << 10;
-constexpr uint32_t kTilesPerTask = 16;
 }  // namespace
 
 void Matmul::run(Mat x, std::span<const MatmulTarget> targets) {
@@ -32,40 +31,22 @@ void Matmul::run(Mat x, std::span<const MatmulTarget> targets) {
   }
   for (const MatmulTarget& target : targets) {
     const auto* weight = static_cast<const PanelWeight*>(target.weight);
-    const Activations& activations = activations_[static_cast<size_t>(weight->kernels().activation)];
-    if (activations.tiles.size() == 1) {
-      plan_streaming(target, activations, bytes_left);
-    } else {
-      plan_resident(target, activations);
-    }
+    plan(target, activations_[static_cast<size_t>(weight->kernels().activation)], bytes_left);
   }
   pool_.run(tasks_.size(), [&](size_t i) { run_task(tasks_[i]); });
 }
 
-void Matmul::plan_streaming(const MatmulTarget& target, const Activations& activations, size_t& bytes_left) {
+void Matmul::plan(const MatmulTarget& target, const Activations& activations, size_t& bytes_left) {
   const auto* weight = static_cast<const PanelWeight*>(target.weight);
   const size_t panel_bytes = std::max<size_t>(weight->panel_bytes(), 1), n_panels = weight->n_panels();
+  const auto n_tiles = static_cast<uint32_t>(activations.tiles.size());
   for (size_t p = 0; p < n_panels;) {
-    const size_t bytes = std::max(kLeastStreamBytes, bytes_left / (2 * pool_.n_threads()));
+    const size_t share = bytes_left / (2 * pool_.n_threads());
+    const size_t bytes = n_tiles == 1 ? std::max(share, kLeastStreamBytes) : std::min(share, kResidentBytes);
     const size_t end = std::min(n_panels, p + bytes / panel_bytes + 1);
-    tasks_.push_back({&target, weight, &activations, static_cast<uint32_t>(p), static_cast<uint32_t>(end), 0, 1});
+    tasks_.push_back({&target, weight, &activations, static_cast<uint32_t>(p), static_cast<uint32_t>(end)});
     bytes_left -= std::min(bytes_left, (end - p) * panel_bytes);
     p = end;
-  }
-}
-
-void Matmul::plan_resident(const MatmulTarget& target, const Activations& activations) {
-  const auto* weight = static_cast<const PanelWeight*>(target.weight);
-  const auto n_panels = static_cast<uint32_t>(weight->n_panels());
-  const auto n_tiles = static_cast<uint32_t>(activations.tiles.size());
-  const size_t by_size = kResidentBytes / std::max<size_t>(weight->panel_bytes(), 1) + 1;
-  const size_t by_threads = n_panels / (4 * size_t{pool_.n_threads()}) + 1;  // enough tasks to share fairly
-  const auto step = static_cast<uint32_t>(std::min(by_size, by_threads));
-  for (uint32_t p = 0; p < n_panels; p += step) {
-    for (uint32_t t = 0; t < n_tiles; t += kTilesPerTask) {
-      tasks_.push_back({&target, weight, &activations, p, std::min(p + step, n_panels), t,
-                        std::min(t + kTilesPerTask, n_tiles)});
-    }
   }
 }
 
@@ -73,8 +54,7 @@ void Matmul::run_task(const Task& task) {
   const PanelWeight& weight = *task.weight;
   const PanelKernels& kernels = weight.kernels();
   const Mat& out = task.target->out;
-  for (uint32_t t = task.tile_begin; t < task.tile_end; ++t) {
-    const Tile& tile = task.activations->tiles[t];
+  for (const Tile& tile : task.activations->tiles) {
     for (uint32_t p = task.panel_begin; p < task.panel_end; ++p) {
       const size_t first_row = p * kernels.lanes;
       const size_t n_rows = std::min(kernels.lanes, weight.rows() - first_row);
@@ -86,8 +66,7 @@ void Matmul::run_task(const Task& task) {
   const float* bias = static_cast<const VectorWeight*>(task.target->bias)->data();
   const size_t begin = task.panel_begin * kernels.lanes,
                end = std::min<size_t>(task.panel_end * kernels.lanes, weight.rows());
-  for (uint32_t t = task.tile_begin; t < task.tile_end; ++t) {
-    const Tile& tile = task.activations->tiles[t];
+  for (const Tile& tile : task.activations->tiles) {
     for (uint32_t c = 0; c < tile.width; ++c)
       add_row(out.row(tile.first_column + c) + begin, bias + begin, end - begin);
   }

@@ -18,15 +18,15 @@ class Matmul {
   void run(compute::Mat x, std::span<const compute::MatmulTarget> targets);
 
  private:
-  /// Panels [begin, end) of one target times tiles [first_tile, last_tile).
+  /// Panels [panel_begin, panel_end) of one target times all tiles.
   struct Task {
     const compute::MatmulTarget* target;
     const PanelWeight* weight;
     const Activations* activations;
-    uint32_t panel_begin, panel_end, tile_begin, tile_end;
+    uint32_t panel_begin, panel_end;
   };
-  void plan_streaming(const compute::MatmulTarget& target, const Activations& activations, size_t& bytes_left);
-  void plan_resident(const compute::MatmulTarget& target, const Activations& activations);
+  /// Divides one target into tasks; bytes_left: of this and the following targets' weights.
+  void plan(const compute::MatmulTarget& target, const Activations& activations, size_t& bytes_left);
   static void run_task(const Task& task);
 
   base::ThreadPool& pool_;
