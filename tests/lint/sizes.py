@@ -26,7 +26,8 @@ def functions(text):
             if char == "{":
                 name = re.search(r"([\w:~]+)\s*\(", head)
                 inside = any(kind == "function" for kind, _, _ in stack)
-                is_function = name and not inside and not re.match(r"\s*(\w+\s*=|" + CONTROL.pattern + ")", head)
+                is_function = (name and not inside and not re.match(r"\s*(\w+\s*=|" + CONTROL.pattern + ")", head)
+                               and not re.search(r"\bnamespace\b[^()]*$", head))  # a macro may stand before it
                 stack.append(("function" if is_function else "other", name[1] if name else "", position))
             elif char == "}" and stack:
                 kind, name, opened = stack.pop()

@@ -11,7 +11,8 @@ using compute::MatmulTarget;
 
 namespace {
 // With one tile the weights stream from memory. Its prefetchers want long runs: 256 KiB at a time reach 48 GB/s where
-// 64 KiB reach 37 (Zen 4). So the first tasks are large, and they shrink towards the end to let all threads finish at once.
+// 64 KiB reach 37 (Zen 4). So the first tasks are large, and they shrink towards the end to let all threads finish at
+// once.
 constexpr size_t kLeastStreamBytes = size_t{32} << 10;
 // With more tiles a core keeps a task's weights in its second-level cache while it walks through the tiles.
 constexpr size_t kResidentBytes = size_t{256} << 10;
