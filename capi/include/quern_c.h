@@ -247,6 +247,8 @@ QUERN_API void quern_chat_template_close(quern_chat_template* chat_template);
 /* Element type of cached keys and values. */
 #define QUERN_CACHE_F16 0
 #define QUERN_CACHE_F32 1
+#define QUERN_CACHE_Q8_0 2
+#define QUERN_CACHE_Q4_0 3
 
 typedef struct quern_context_options {
   size_t struct_size;

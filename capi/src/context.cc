@@ -7,14 +7,22 @@ namespace quern::capi {
 namespace {
 
 quern_status read_cache_type(int32_t type, const char* name, CacheType& out) {
-  if (type == QUERN_CACHE_F16) {
-    out = CacheType::f16;
-  } else if (type == QUERN_CACHE_F32) {
-    out = CacheType::f32;
-  } else {
-    return refuse(Errc::unsupported, std::string(name) + ": unknown cache type " + std::to_string(type));
+  switch (type) {
+    case QUERN_CACHE_F16:
+      out = CacheType::f16;
+      return QUERN_OK;
+    case QUERN_CACHE_F32:
+      out = CacheType::f32;
+      return QUERN_OK;
+    case QUERN_CACHE_Q8_0:
+      out = CacheType::q8_0;
+      return QUERN_OK;
+    case QUERN_CACHE_Q4_0:
+      out = CacheType::q4_0;
+      return QUERN_OK;
+    default:
+      return refuse(Errc::unsupported, std::string(name) + ": unknown cache type " + std::to_string(type));
   }
-  return QUERN_OK;
 }
 
 quern_status read_decode_options(const quern_decode_options* given, DecodeOptions& out) {

@@ -16,6 +16,8 @@ constexpr const char* kDemoFile = "quern-demo-q8_0.gguf";
 std::optional<CacheType> cache_type(const std::string& name) {
   if (name == "f16") return CacheType::f16;
   if (name == "f32") return CacheType::f32;
+  if (name == "q8_0") return CacheType::q8_0;
+  if (name == "q4_0") return CacheType::q4_0;
   return std::nullopt;
 }
 
@@ -39,8 +41,8 @@ void add_context_args(CLI::App& command, ContextArgs& args) {
   command.add_option("-b,--batch-size", args.n_batch, "Prompt tokens of one pass (512)")
       ->type_name("N")
       ->check(CLI::Range(1, 65536));
-  command.add_option("--cache-type-k", args.type_k, "-ctk: type of cached keys, f16 or f32 (f16)")->type_name("TYPE");
-  command.add_option("--cache-type-v", args.type_v, "-ctv: type of cached values, f16 or f32 (f16)")->type_name("TYPE");
+  command.add_option("--cache-type-k", args.type_k, "-ctk: type of cached keys: f16, f32, q8_0, q4_0 (f16)")->type_name("TYPE");
+  command.add_option("--cache-type-v", args.type_v, "-ctv: type of cached values: f16, f32, q8_0, q4_0 (f16)")->type_name("TYPE");
 }
 
 Result<std::string> resolve_model(const std::string& name) {

@@ -13,8 +13,8 @@
 
 namespace quern {
 
-/// Element type of cached keys and values.
-enum class CacheType : int32_t { f32 = 0, f16 = 1 };
+/// Element type of cached keys and values. q8_0 and q4_0 take 8.5 and 4.5 bits.
+enum class CacheType : int32_t { f32 = 0, f16 = 1, q4_0 = 2, q8_0 = 8 };
 
 struct ContextOptions {
   /// Cached tokens, all sequences together; memory is taken as they come. 0: the model's training context.

@@ -26,7 +26,7 @@ Result<std::unique_ptr<ThreadPool>> ThreadPool::create(uint32_t n_threads) {
   std::unique_ptr<ThreadPool> pool(new ThreadPool);
   try {
     pool->workers_.reserve(n_threads - 1);
-    for (uint32_t i = 1; i < n_threads; ++i) pool->workers_.emplace_back([p = pool.get()] { p->worker_main(); });
+    for (uint32_t i = 1; i < n_threads; ++i) pool->workers_.emplace_back([p = pool.get(), i] { p->worker_main(i); });
   } catch (const std::system_error& error) {  // the destructor joins those that were started
     return fail(Errc::device, "cannot start ", n_threads - 1, " threads: ", error.what());
   }
@@ -42,7 +42,7 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::run_erased(size_t n_tasks, Call call, void* task) {
   if (n_tasks <= 1 || workers_.empty() || busy_.exchange(true, std::memory_order_acquire)) {
-    for (size_t i = 0; i < n_tasks; ++i) call(task, i);
+    for (size_t i = 0; i < n_tasks; ++i) call(task, i, 0);
     return;
   }
   call_ = call;
@@ -54,7 +54,7 @@ void ThreadPool::run_erased(size_t n_tasks, Call call, void* task) {
   epoch_.store(epoch, std::memory_order_release);
   epoch_.notify_all();
 
-  work_on(epoch);
+  work_on(epoch, 0);
   for (int spins = 0; unfinished_.load(std::memory_order_acquire) != 0; ++spins) {
     if (spins < kSpins) {
       pause_briefly();
@@ -65,27 +65,24 @@ void ThreadPool::run_erased(size_t n_tasks, Call call, void* task) {
   busy_.store(false, std::memory_order_release);
 }
 
-bool ThreadPool::work_on(uint32_t epoch) {
-  bool worked = false;
+void ThreadPool::work_on(uint32_t epoch, size_t worker) {
   uint64_t ticket = ticket_.load(std::memory_order_acquire);
   while (high_half(ticket) == epoch && low_half(ticket) != 0) {
     if (!ticket_.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acquire)) continue;
-    call_(task_, n_tasks_ - low_half(ticket));
-    worked = true;
+    call_(task_, n_tasks_ - low_half(ticket), worker);
     unfinished_.fetch_sub(1, std::memory_order_release);
     ticket = ticket_.load(std::memory_order_acquire);
   }
-  return worked;
 }
 
-void ThreadPool::worker_main() {
+void ThreadPool::worker_main(size_t worker) {
   uint32_t seen = 0;
   while (true) {
     for (int spins = 0; epoch_.load(std::memory_order_acquire) == seen && spins < kSpins; ++spins) pause_briefly();
     epoch_.wait(seen, std::memory_order_acquire);
     if (stop_.load()) return;
     seen = epoch_.load(std::memory_order_acquire);
-    work_on(seen);
+    work_on(seen, worker);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "lib/base/status.h"
@@ -23,20 +24,28 @@ class ThreadPool {
 
   uint32_t n_threads() const { return static_cast<uint32_t>(workers_.size()) + 1; }
 
-  /// Calls task(i) once for every i < n_tasks, on several threads, and returns when all are done. Tasks must not throw.
+  /// Calls task(i), or task(i, worker), once for every i < n_tasks, on several threads, and returns when all are done.
+  /// worker < n_threads() tells the threads of this run() apart, for memory of their own. Tasks must not throw.
   /// While one thread is inside run(), another thread's run() does its tasks alone, as does a run() inside a task.
   template <class Task>
   void run(size_t n_tasks, Task&& task) {
-    const auto call = [](void* t, size_t i) { (*static_cast<std::remove_reference_t<Task>*>(t))(i); };
+    const auto call = [](void* t, size_t i, size_t worker) {
+      auto& f = *static_cast<std::remove_reference_t<Task>*>(t);
+      if constexpr (std::is_invocable_v<Task&, size_t, size_t>) {
+        f(i, worker);
+      } else {
+        f(i);
+      }
+    };
     run_erased(n_tasks, call, const_cast<void*>(static_cast<const void*>(&task)));
   }
 
  private:
-  using Call = void (*)(void*, size_t);
+  using Call = void (*)(void*, size_t, size_t);
   ThreadPool() = default;
   void run_erased(size_t n_tasks, Call call, void* task);
-  bool work_on(uint32_t epoch);
-  void worker_main();
+  void work_on(uint32_t epoch, size_t worker);
+  void worker_main(size_t worker);
 
   std::vector<std::thread> workers_;
   std::atomic<bool> busy_{false};

@@ -67,7 +67,7 @@ class Weight {
   Usage usage_;
 };
 
-enum class KvType : uint32_t { f32 = 0, f16 = 1 };
+enum class KvType : uint32_t { f32 = 0, f16 = 1, q4_0 = 2, q8_0 = 8 };
 
 /// One layer's share of a cached token.
 struct KvLayer {
@@ -79,6 +79,9 @@ struct KvLayer {
 struct KvShape {
   std::vector<KvLayer> layers;
   KvType type_k = KvType::f16, type_v = KvType::f16;
+  /// Around attention the activations are rounded to 8 bits anyway, so f16 may be kept as integers of 14 bits with a
+  /// scale for every 32 of them, where that is faster.
+  bool rounded = false;
 };
 
 /// Tokens of one cache block; a slot is block * kKvBlockTokens + index in the block. Attention combines keys in groups

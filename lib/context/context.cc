@@ -19,9 +19,7 @@ Result<std::unique_ptr<Context>> Context::create(const model::LoadedModel& model
                kMaxBatch, ", found ", options.n_batch);
   QUERN_ENSURE(options.n_seq_max >= 1 && options.n_seq_max <= kMaxSequences, Errc::argument,
                "n_seq_max: expected 1 ... ", kMaxSequences, ", found ", options.n_seq_max);
-  const auto kv_type = [](CacheType type) {
-    return type == CacheType::f32 ? compute::KvType::f32 : compute::KvType::f16;
-  };
+  const auto kv_type = [](CacheType type) { return static_cast<compute::KvType>(type); };
 
   std::unique_ptr<Context> context(new Context(model));
   Context& c = *context;

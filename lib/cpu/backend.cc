@@ -4,11 +4,10 @@
 #include <cstring>
 #include <new>
 
-#include "lib/cpu/kernels/attention.h"
+#include "lib/cpu/attention/attention.h"
 #include "lib/cpu/kernels/elementwise.h"
 #include "lib/cpu/kernels/rms_norm.h"
 #include "lib/cpu/kernels/rope.h"
-#include "lib/cpu/kv_store.h"
 #include "lib/cpu/matmul/matmul.h"
 #include "lib/cpu/target_name.h"
 #include "lib/cpu/weight.h"
@@ -36,7 +35,7 @@ class Buffer final : public compute::Buffer {
 
 class Stream final : public compute::Stream {
  public:
-  explicit Stream(base::ThreadPool& pool) : pool_(pool), matmul_(pool) {}
+  explicit Stream(base::ThreadPool& pool) : pool_(pool), matmul_(pool), attention_(pool) {}
 
  protected:
   void do_upload(std::span<const float> from, Mat to) override {
@@ -75,7 +74,9 @@ class Stream final : public compute::Stream {
   }
 
   void do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
-                    std::span<const AttentionRow> rows, Mat out) override;
+                    std::span<const AttentionRow> rows, Mat out) override {
+    attention_.run(static_cast<const KvStore&>(kv), layer, shape, q, rows, out);
+  }
 
   void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
     for (uint32_t r = 0; r < out.rows; ++r) std::memmove(out.row(r), x.row(rows[r]), x.cols * sizeof(float));
@@ -101,49 +102,8 @@ class Stream final : public compute::Stream {
 
   base::ThreadPool& pool_;
   Matmul matmul_;
+  Attention attention_;
 };
-
-/// A task is one key-value head with the query heads that share it, for some consecutive rows of one sequence.
-void Stream::do_attention(compute::KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
-                          std::span<const AttentionRow> rows, Mat out) {
-  const uint32_t group = shape.n_heads / shape.n_kv_heads;
-  const uint32_t rows_per_task = std::max<uint32_t>(1, kMaxQueries / group);
-  struct RowRange {
-    uint32_t begin, end;
-  };
-  std::vector<RowRange> ranges;
-  for (uint32_t r = 0; r < q.rows;) {
-    uint32_t end = r + 1;
-    while (end < q.rows && end - r < rows_per_task && rows[end].blocks == rows[r].blocks) ++end;
-    ranges.push_back({r, end});
-    r = end;
-  }
-  pool_.run(ranges.size() * shape.n_kv_heads, [&](size_t i) {
-    const RowRange range = ranges[i / shape.n_kv_heads];
-    const auto head = static_cast<uint32_t>(i % shape.n_kv_heads);
-    const AttentionTask task{static_cast<const KvStore*>(&kv),
-                             rows[range.begin].blocks,
-                             layer,
-                             head,
-                             shape.k_dim,
-                             shape.v_dim,
-                             shape.scale,
-                             shape.softcap};
-    std::vector<float> scratch(attention_scratch_floats(shape.k_dim, shape.v_dim));
-    Query queries[kMaxQueries];
-    size_t n = 0;
-    for (uint32_t r = range.begin; r < range.end; ++r) {
-      for (uint32_t h = head * group; h < (head + 1) * group; ++h) {
-        queries[n++] = {q.row(r) + h * shape.k_dim, out.row(r) + h * shape.v_dim, rows[r].begin, rows[r].end};
-        if (n == kMaxQueries) {
-          attend(task, {queries, n}, scratch.data());
-          n = 0;
-        }
-      }
-    }
-    if (n > 0) attend(task, {queries, n}, scratch.data());
-  });
-}
 
 class Backend final : public compute::Backend {
  public:

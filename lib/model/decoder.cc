@@ -76,6 +76,7 @@ compute::KvShape Decoder::kv_shape(compute::KvType type_k, compute::KvType type_
   compute::KvShape shape;
   shape.type_k = type_k;
   shape.type_v = type_v;
+  shape.rounded = model_.weights.quantized();
   for (const LayerParams& layer : model_.hparams->layers) {
     shape.layers.push_back({layer.n_head_kv, model_.hparams->k_dim, model_.hparams->v_dim});
   }

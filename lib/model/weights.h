@@ -8,6 +8,7 @@
 
 #include "lib/arch/spec.h"
 #include "lib/compute/ops.h"
+#include "lib/quant/format.h"
 
 namespace quern::model {
 
@@ -26,6 +27,16 @@ class Weights {
     tables_[table(slot, layer)][index(slot)] = std::move(weight);
   }
   bool empty() const { return tables_.empty(); }
+  /// Whether the weights of any product are quantized.
+  bool quantized() const {
+    for (const auto& slots : tables_) {
+      for (const auto& weight : slots) {
+        if (weight && weight->usage() == compute::Usage::matmul && quant::find_format(weight->type())->block_elems > 1)
+          return true;
+      }
+    }
+    return false;
+  }
   /// Memory beyond the file's mapping.
   uint64_t size_bytes() const {
     uint64_t sum = 0;

@@ -63,7 +63,34 @@ double dot(const float* a, const float* b, uint32_t n) {
   return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-float round_to(KvType type, float x) { return type == KvType::f16 ? base::f16_to_f32(base::f32_to_f16(x)) : x; }
+float half(float x) { return base::f16_to_f32(base::f32_to_f16(x)); }
+
+/// 32 elements of a head, or the rest of it, as blocks of Q8_0 or Q4_0 keep them: the largest becomes 127, or -8.
+void round_block(KvType type, const float* from, float* to, uint32_t n) {
+  float largest = 0;
+  for (uint32_t i = 0; i < n; ++i) largest = std::fabs(from[i]) > std::fabs(largest) ? from[i] : largest;
+  const float scale = type == KvType::q8_0 ? std::fabs(largest) / 127 : largest / -8;
+  const float inverse = scale != 0 ? 1 / scale : 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    const float code = type == KvType::q8_0 ? std::round(from[i] * inverse)
+                                            : std::min(std::floor(from[i] * inverse + 8.5f), 15.0f) - 8;
+    to[i] = code * half(scale);
+  }
+}
+
+/// A row of heads of `dim` elements in the cache's type.
+void round_heads(KvType type, const float* from, float* to, uint32_t n, uint32_t dim) {
+  for (uint32_t begin = 0; begin < n; begin += dim) {
+    for (uint32_t i = begin; i < begin + dim; i += 32) {
+      const uint32_t count = std::min(32u, begin + dim - i);
+      if (type == KvType::q8_0 || type == KvType::q4_0) {
+        round_block(type, from + i, to + i, count);
+      } else {
+        for (uint32_t j = i; j < i + count; ++j) to[j] = type == KvType::f16 ? half(from[j]) : from[j];
+      }
+    }
+  }
+}
 
 class Stream final : public compute::Stream {
  protected:
@@ -133,10 +160,9 @@ class Stream final : public compute::Stream {
   void do_kv_store(compute::KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) override {
     auto& store = static_cast<KvStore&>(kv);
     for (uint32_t r = 0; r < k.rows; ++r) {
-      float* key = store.key(layer, slots[r]);
-      float* value = store.value(layer, slots[r]);
-      for (uint32_t c = 0; c < k.cols; ++c) key[c] = round_to(store.shape().type_k, k.row(r)[c]);
-      for (uint32_t c = 0; c < v.cols; ++c) value[c] = round_to(store.shape().type_v, v.row(r)[c]);
+      const compute::KvLayer& dims = store.shape().layers[layer];
+      round_heads(store.shape().type_k, k.row(r), store.key(layer, slots[r]), k.cols, dims.k_dim);
+      round_heads(store.shape().type_v, v.row(r), store.value(layer, slots[r]), v.cols, dims.v_dim);
     }
   }
 

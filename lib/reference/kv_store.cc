@@ -42,8 +42,7 @@ void KvStore::write_block(uint32_t block, std::span<const std::byte> in) {
 }
 
 std::string KvStore::layout() const {
-  return cat("reference k", shape_.type_k == compute::KvType::f16 ? "16" : "32", " v",
-             shape_.type_v == compute::KvType::f16 ? "16" : "32");
+  return cat("reference k ", static_cast<uint32_t>(shape_.type_k), " v ", static_cast<uint32_t>(shape_.type_v));
 }
 
 }  // namespace quern::reference

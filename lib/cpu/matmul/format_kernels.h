@@ -10,16 +10,7 @@
 #include "hwy/foreach_target.h"
 
 #include QUERN_FORMAT_FILE
-
-#define QUERN_MATMUL_VARIANT plain
-#define QUERN_MATMUL_VNNI 0
 #include "lib/cpu/matmul/matmul-inl.h"
-
-#if HWY_TARGET == HWY_AVX3
-#define QUERN_MATMUL_VARIANT vnni
-#define QUERN_MATMUL_VNNI 1
-#include "lib/cpu/matmul/matmul-inl.h"
-#endif
 
 #ifndef QUERN_KERNELS_OF
 #define QUERN_KERNELS_OF_(stem) kernels_##stem
@@ -29,12 +20,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
 const PanelKernels* QUERN_KERNELS_OF(QUERN_STEM)() {
-  static constexpr PanelKernels kPlain = plain::make_kernels<quant::HWY_NAMESPACE::QUERN_PANEL>(nullptr);
+  using Panel = quant::HWY_NAMESPACE::QUERN_PANEL;
+  static constexpr PanelKernels kAny = make_kernels<Panel, kTargetHasVnni>(nullptr);
 #if HWY_TARGET == HWY_AVX3
-  static constexpr PanelKernels kVnni = vnni::make_kernels<quant::HWY_NAMESPACE::QUERN_PANEL>(&kPlain);
-  if (__builtin_cpu_supports("avx512vnni")) return &kVnni;
+  static constexpr PanelKernels kWithVnni = make_kernels<Panel, true>(&kAny);
+  if (__builtin_cpu_supports("avx512vnni")) return &kWithVnni;
 #endif
-  return &kPlain;
+  return &kAny;
 }
 }  // namespace quern::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -1,7 +1,5 @@
-// Keys and values of the CPU backend. A cache block is one allocation; in it, layer after layer and head after head:
-//   keys    [k_dim][kKvBlockTokens]   transposed, so that one vector holds one dimension of several tokens
-//   values  [kKvBlockTokens][v_stride]  v_stride = v_dim rounded up to a multiple of 16; the padding is zero
-// in the cache's element type.
+// Keys and values of the CPU backend. In a cache block there is, layer after layer and head after head, the tile of the
+// keys and the tile of the values (kv_layout.h).
 #pragma once
 
 #include <cstddef>
@@ -9,6 +7,7 @@
 #include <vector>
 
 #include "lib/compute/ops.h"
+#include "lib/cpu/attention/kv_layout.h"
 
 namespace quern::cpu {
 
@@ -33,7 +32,8 @@ class KvStore final : public compute::KvStore {
 
   KvTile tile(uint32_t block, uint32_t layer, uint32_t head) const;
   const compute::KvShape& shape() const { return shape_; }
-  static size_t v_stride(size_t v_dim) { return (v_dim + 15) / 16 * 16; }
+  KvCodec codec_k() const { return codec_k_; }
+  KvCodec codec_v() const { return codec_v_; }
 
  private:
   struct LayerLayout {
@@ -43,6 +43,7 @@ class KvStore final : public compute::KvStore {
     void operator()(std::byte* p) const;
   };
   compute::KvShape shape_;
+  KvCodec codec_k_, codec_v_;
   std::vector<LayerLayout> layers_;
   uint64_t block_bytes_ = 0;
   std::vector<std::unique_ptr<std::byte[], FreeAligned>> blocks_;

@@ -1,0 +1,123 @@
+#include "lib/cpu/attention/kv_store.h"
+
+#include <cstring>
+#include <new>
+
+namespace quern::cpu {
+
+using compute::kKvBlockTokens;
+using compute::KvType;
+
+namespace {
+constexpr std::align_val_t kAlignment{64};
+
+KvCodec codec_of(KvType type, bool rounded) {
+  switch (type) {
+    case KvType::f32:
+      return KvCodec::f32;
+    case KvType::f16:
+      return rounded ? KvCodec::i16 : KvCodec::f16;
+    case KvType::q8_0:
+      return KvCodec::i8;
+    case KvType::q4_0:
+      return KvCodec::i4;
+  }
+  return KvCodec::f32;
+}
+
+/// Copies `count` items of `bytes` each, `step` bytes apart.
+void copy_strided(const std::byte* from, std::byte* to, size_t count, size_t step, size_t bytes) {
+  for (size_t i = 0; i < count; ++i) std::memmove(to + i * step, from + i * step, bytes);
+}
+
+/// Copies one token of a tile. Keys of a token lie apart, values in a row; a pair of codes is a unit of the keys, a
+/// token of a pair one of the values.
+void copy_token(KvCodec codec, bool keys, size_t dim, const std::byte* from, size_t from_token, std::byte* to,
+                size_t to_token) {
+  const size_t bits = code_bits(codec);
+  if (!has_scales(codec)) {
+    const size_t bytes = bits / 8;
+    if (keys) {
+      copy_strided(from + from_token * bytes, to + to_token * bytes, dim, kKvBlockTokens * bytes, bytes);
+    } else {
+      std::memmove(to + to_token * padded(dim) * bytes, from + from_token * padded(dim) * bytes, dim * bytes);
+    }
+    return;
+  }
+  const size_t bytes = bits < 8 ? 1 : bits / 8, units = group_code_bytes(codec) / kKvBlockTokens / bytes;
+  const auto offset = [&](size_t token) {
+    return keys ? token * 2 * bytes : (token / 2 * units * 2 + token % 2) * bytes;
+  };
+  for (size_t g = 0; g < padded(dim) / kKvGroup; ++g, from += group_bytes(codec), to += group_bytes(codec)) {
+    if (keys) {
+      copy_strided(from + offset(from_token), to + offset(to_token), units / 2, kKvBlockTokens * 2 * bytes, 2 * bytes);
+    } else {
+      copy_strided(from + offset(from_token), to + offset(to_token), units, 2 * bytes, bytes);
+    }
+    const size_t scales = group_code_bytes(codec);
+    std::memmove(to + scales + to_token * 2, from + scales + from_token * 2, 2);
+  }
+}
+}  // namespace
+
+void KvStore::FreeAligned::operator()(std::byte* p) const { ::operator delete[](p, kAlignment); }
+
+KvStore::KvStore(const compute::KvShape& shape)
+    : shape_(shape), codec_k_(codec_of(shape.type_k, shape.rounded)), codec_v_(codec_of(shape.type_v, shape.rounded)) {
+  for (const compute::KvLayer& layer : shape.layers) {
+    const uint64_t key_bytes = tile_bytes(codec_k_, layer.k_dim);
+    const uint64_t head_bytes = key_bytes + tile_bytes(codec_v_, layer.v_dim);
+    layers_.push_back({block_bytes_, head_bytes, key_bytes});
+    block_bytes_ += head_bytes * layer.n_heads;
+  }
+}
+
+Status KvStore::grow(uint32_t n_blocks) {
+  try {
+    blocks_.reserve(n_blocks);
+    while (blocks_.size() < n_blocks) {
+      auto* memory = static_cast<std::byte*>(::operator new[](block_bytes_, kAlignment));
+      std::memset(memory, 0, block_bytes_);
+      blocks_.emplace_back(memory);
+    }
+  } catch (const std::bad_alloc&) {
+    return fail(Errc::memory, "no memory for ", n_blocks, " cache blocks of ", block_bytes_, " bytes");
+  }
+  return {};
+}
+
+KvTile KvStore::tile(uint32_t block, uint32_t layer, uint32_t head) const {
+  std::byte* keys = blocks_[block].get() + layers_[layer].offset + head * layers_[layer].head_bytes;
+  return {keys, keys + layers_[layer].values_offset};
+}
+
+void KvStore::copy_block(uint32_t from, uint32_t to) {
+  std::memcpy(blocks_[to].get(), blocks_[from].get(), block_bytes_);
+}
+
+void KvStore::move_slot(uint32_t from, uint32_t to) {
+  const uint32_t from_token = from % kKvBlockTokens, to_token = to % kKvBlockTokens;
+  for (uint32_t layer = 0; layer < shape_.layers.size(); ++layer) {
+    const compute::KvLayer& dims = shape_.layers[layer];
+    for (uint32_t head = 0; head < dims.n_heads; ++head) {
+      const KvTile a = tile(from / kKvBlockTokens, layer, head), b = tile(to / kKvBlockTokens, layer, head);
+      copy_token(codec_k_, true, dims.k_dim, a.keys, from_token, b.keys, to_token);
+      copy_token(codec_v_, false, dims.v_dim, a.values, from_token, b.values, to_token);
+    }
+  }
+}
+
+void KvStore::read_block(uint32_t block, std::span<std::byte> out) const {
+  std::memcpy(out.data(), blocks_[block].get(), block_bytes_);
+}
+
+void KvStore::write_block(uint32_t block, std::span<const std::byte> in) {
+  std::memcpy(blocks_[block].get(), in.data(), block_bytes_);
+}
+
+std::string KvStore::layout() const {
+  constexpr const char* kNames[kKvCodecs] = {"f32", "f16", "i16", "i8", "i4"};
+  return cat("cpu k ", kNames[static_cast<size_t>(codec_k_)], " v ", kNames[static_cast<size_t>(codec_v_)]);
+}
+
+}  // namespace quern::cpu
