@@ -89,6 +89,12 @@ void clear(const AttentionTask& task, const QueryState& state) {
   std::memset(state.total, 0, kQueries * (1 + padded(task.v_dim)) * sizeof(float));
 }
 
+/// By width and edge.
+constexpr void (*kWeigh[4][2])(KeyBlock&, const QueryState&) = {{&weigh<1, false>, &weigh<1, true>},
+                                                                {&weigh<2, false>, &weigh<2, true>},
+                                                                {&weigh<4, false>, &weigh<4, true>},
+                                                                {&weigh<8, false>, &weigh<8, true>}};
+
 void visit_block(const AttentionTask& task, Walker& walker, const KeyKernels& keys, const ValueKernels& values,
                  uint32_t from, KeyBlock& block) {
   const size_t n_queries = walker.queries.size(), width = width_index(n_queries), n = size_t{1} << width;
@@ -103,7 +109,7 @@ void visit_block(const AttentionTask& task, Walker& walker, const KeyKernels& ke
   }
   keys.score[width](block.tile, task.k_dim, walker.q, block.weights);
   if (task.softcap > 0) cap_scores(task.softcap, block.weights, n);
-  weigh(block, walker.state, n);
+  kWeigh[width][block.edge](block, walker.state);
   values.add[width](block, task.v_dim, walker.state.out);
 }
 

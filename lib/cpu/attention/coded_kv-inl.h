@@ -146,6 +146,10 @@ void score_coded(const KvTile& tile, size_t k_dim, const float* q, float* scores
   }
 }
 
+/// Values of this codec have one scale for all groups of a token, which spares the coding of the weights anew.
+template <KvCodec kCodec>
+inline constexpr bool kRowScale = kCodec == KvCodec::i16;
+
 /// The weights of some queries times the scales of the values, as codes relative to the largest scale.
 struct WeightCodes {
   alignas(64) int32_t pairs[kQueries * kPairs];  ///< [query][pair of tokens]
@@ -219,7 +223,7 @@ void add_coded(const KeyBlock& block, size_t v_dim, float* out) {
   const auto* group = reinterpret_cast<const uint8_t*>(block.tile.values);
   WeightCodes weights;
   for (size_t g = 0; g < padded(v_dim) / kKvGroup; ++g, group += group_bytes(kCodec)) {
-    code_weights<kCodec, kCount>(block, group, weights);
+    if (g == 0 || !kRowScale<kCodec>) code_weights<kCodec, kCount>(block, group, weights);
     for (size_t c = 0; c < kCount; c += kStep)
       add_group<kCodec, kVnni, kStep>(block, group, weights, c, out + g * kKvGroup, padded(v_dim));
   }
@@ -251,6 +255,17 @@ HWY_INLINE uint16_t choose_scale(const float* x) {
   return static_cast<uint16_t>((bits + 0xFFFF) >> 16);
 }
 
+/// The scale of a group of a row of n elements, or of all its groups.
+template <KvCodec kCodec, bool kKeys>
+HWY_INLINE uint16_t scale_of_group(const float* row, size_t g, size_t n) {
+  float copy[kKvGroup];
+  if (kKeys || !kRowScale<kCodec>) return choose_scale<kCodec>(group_of(row, g, n, copy));
+  uint16_t largest = 0;  // positive numbers and NaN, in the order of their bits
+  for (size_t i = 0; i < padded(n) / kKvGroup; ++i)
+    largest = std::max(largest, choose_scale<kCodec>(group_of(row, i, n, copy)));
+  return largest;
+}
+
 /// Stores a row of n elements of token `token` into a tile of keys (kKeys) or values.
 template <KvCodec kCodec, bool kKeys>
 void store_coded(const float* row, size_t n, std::byte* tile, size_t token) {
@@ -259,7 +274,7 @@ void store_coded(const float* row, size_t n, std::byte* tile, size_t token) {
   auto* group = reinterpret_cast<uint8_t*>(tile);
   for (size_t g = 0; g < padded(n) / kKvGroup; ++g, group += group_bytes(kCodec)) {
     const float* x = group_of(row, g, n, copy);
-    const uint16_t scale = choose_scale<kCodec>(x);
+    const uint16_t scale = scale_of_group<kCodec, kKeys>(row, g, n);
     const float step = base::bf16_to_f32(scale);
     round_to_codes(x, step != 0 ? 1 / step : 0.0f, coded);
     std::memcpy(group + group_code_bytes(kCodec) + token * sizeof scale, &scale, sizeof scale);

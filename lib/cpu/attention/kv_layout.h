@@ -11,9 +11,8 @@
 //   scales            [32 tokens]
 // with i4 the codes of a pair p and a pair p + 8 (keys), an element e and an element e + 16 (values) share a byte, the
 // former below; 8 is added to a code, so that it is positive.
-//   i16  |code| <= 8191: 32 products of two such numbers fit an int32. An element of a group is as precise as its
-//   largest
-//        one would be with 14 bits: finer than f16 there, coarser for elements below 1/8 of it.
+//   i16  |code| <= 8191: 32 products of two such numbers fit an int32. Finer than f16 for elements of more than 1/8 of
+//        the largest of their group, coarser for smaller ones. All groups of a token's values have the same scale.
 //   i8   |code| <= 127, as Q8_0
 //   i4   -8 .. 7, as Q4_0
 #pragma once

@@ -55,65 +55,75 @@ HWY_INLINE void cap_scores(float softcap, float* scores, size_t n) {
   }
 }
 
-/// Turns the scores of the first n queries into weights relative to the highest one of the block, and works out by how
-/// much the block counts against what came before it: out = out * shrink + grow * (weights * values).
-HWY_INLINE void weigh(KeyBlock& block, const QueryState& state, size_t n) {
+/// Takes later keys into a state's highest scores and totals: top, sum are theirs. What was summed up before counts
+/// `shrink` times from now on, what the later keys add counts `grow` times.
+HWY_INLINE void update_totals(const QueryState& state, const float* top, const float* sum, float* shrink, float* grow) {
+  const hn::CappedTag<float, kQueries> df;
+  const auto log2e = hn::Set(df, kLog2E);
+  for (size_t c = 0; c < kQueries; c += hn::Lanes(df)) {
+    const auto before = hn::LoadU(df, state.highest + c), now = hn::LoadU(df, top + c), both = hn::Max(before, now);
+    const auto down = exp2_of_negative(df, hn::Mul(hn::Sub(before, both), log2e));
+    const auto up = exp2_of_negative(df, hn::Mul(hn::Sub(now, both), log2e));
+    hn::StoreU(both, df, state.highest + c);
+    hn::StoreU(down, df, shrink + c);
+    hn::StoreU(up, df, grow + c);
+    const auto total = hn::Mul(hn::LoadU(df, state.total + c), down);
+    hn::StoreU(hn::MulAdd(hn::LoadU(df, sum + c), up, total), df, state.total + c);
+  }
+}
+
+/// Of kCount queries: the highest score of the block.
+template <size_t kCount, bool kEdge>
+HWY_INLINE void find_highest(KeyBlock& block, float* top) {
   const DF df;
-  float top[kQueries] = {}, sum[kQueries] = {};
-  for (size_t c = 0; c < n; ++c) {
+  unrolled<kCount>([&](auto c) QUERN_INLINE_LAMBDA {
     float* scores = block.weights + c * kTokens;
     VF highest = hn::Set(df, kLowest);
-    for (size_t t = 0; t < kTokens; t += kLanes) {
-      VF score = hn::LoadU(df, scores + t);
-      if (block.edge) {
-        score = hn::IfThenElse(visible(t, block.lo[c], block.hi[c]), score, hn::Set(df, kLowest));
-        hn::StoreU(score, df, scores + t);
+    unrolled<kTokens / kLanes>([&](auto v) QUERN_INLINE_LAMBDA {
+      VF score = hn::LoadU(df, scores + v * kLanes);
+      if constexpr (kEdge) {
+        score = hn::IfThenElse(visible(v * kLanes, block.lo[c], block.hi[c]), score, hn::Set(df, kLowest));
+        hn::StoreU(score, df, scores + v * kLanes);
       }
       highest = hn::Max(highest, score);
-    }
+    });
     top[c] = hn::ReduceMax(df, highest);
-  }
-  for (size_t c = 0; c < n; ++c) {
+  });
+}
+
+/// Turns scores into weights relative to the highest one. sum: of each query's weights.
+template <size_t kCount, bool kEdge>
+HWY_INLINE void exponentiate(KeyBlock& block, const float* top, float* sum) {
+  const DF df;
+  unrolled<kCount>([&](auto c) QUERN_INLINE_LAMBDA {
     float* scores = block.weights + c * kTokens;
     VF total = hn::Zero(df);
-    for (size_t t = 0; t < kTokens; t += kLanes) {
-      const VF below = hn::Sub(hn::LoadU(df, scores + t), hn::Set(df, top[c]));
+    unrolled<kTokens / kLanes>([&](auto v) QUERN_INLINE_LAMBDA {
+      const VF below = hn::Sub(hn::LoadU(df, scores + v * kLanes), hn::Set(df, top[c]));
       VF weight = exp2_of_negative(df, hn::Mul(below, hn::Set(df, kLog2E)));
-      if (block.edge) weight = hn::IfThenElseZero(visible(t, block.lo[c], block.hi[c]), weight);
-      hn::StoreU(weight, df, scores + t);
+      if constexpr (kEdge) weight = hn::IfThenElseZero(visible(v * kLanes, block.lo[c], block.hi[c]), weight);
+      hn::StoreU(weight, df, scores + v * kLanes);
       total = hn::Add(total, weight);
-    }
+    });
     sum[c] = hn::ReduceSum(df, total);
-  }
-  const hn::CappedTag<float, kQueries> d8;
-  for (size_t c = 0; c < kQueries; c += hn::Lanes(d8)) {
-    const auto before = hn::LoadU(d8, state.highest + c), now = hn::LoadU(d8, top + c), both = hn::Max(before, now);
-    const auto shrink = exp2_of_negative(d8, hn::Mul(hn::Sub(before, both), hn::Set(d8, kLog2E))),
-               grow = exp2_of_negative(d8, hn::Mul(hn::Sub(now, both), hn::Set(d8, kLog2E)));
-    hn::StoreU(both, d8, state.highest + c);
-    hn::StoreU(shrink, d8, block.shrink + c);
-    hn::StoreU(grow, d8, block.grow + c);
-    const auto total = hn::Mul(hn::LoadU(d8, state.total + c), shrink);
-    hn::StoreU(hn::MulAdd(hn::LoadU(d8, sum + c), grow, total), d8, state.total + c);
-  }
+  });
+}
+
+/// Turns the scores of kCount queries into weights, and works out by how much the block counts against what came before
+/// it: out = out * shrink + grow * (weights * values).
+template <size_t kCount, bool kEdge>
+void weigh(KeyBlock& block, const QueryState& state) {
+  float top[kQueries] = {}, sum[kQueries] = {};
+  find_highest<kCount, kEdge>(block, top);
+  exponentiate<kCount, kEdge>(block, top, sum);
+  update_totals(state, top, sum, block.shrink, block.grow);
 }
 
 /// Adds what `part` says of later keys to `state`.
 HWY_INLINE void merge_states(const QueryState& state, const QueryState& part, size_t v_padded, size_t n) {
   const DF df;
   float shrink[kQueries], grow[kQueries];
-  const hn::CappedTag<float, kQueries> d8;
-  for (size_t c = 0; c < kQueries; c += hn::Lanes(d8)) {
-    const auto before = hn::LoadU(d8, state.highest + c), now = hn::LoadU(d8, part.highest + c);
-    const auto both = hn::Max(before, now);
-    const auto down = exp2_of_negative(d8, hn::Mul(hn::Sub(before, both), hn::Set(d8, kLog2E))),
-               up = exp2_of_negative(d8, hn::Mul(hn::Sub(now, both), hn::Set(d8, kLog2E)));
-    hn::StoreU(both, d8, state.highest + c);
-    hn::StoreU(down, d8, shrink + c);
-    hn::StoreU(up, d8, grow + c);
-    const auto total = hn::Mul(hn::LoadU(d8, state.total + c), down);
-    hn::StoreU(hn::MulAdd(hn::LoadU(d8, part.total + c), up, total), d8, state.total + c);
-  }
+  update_totals(state, part.highest, part.total, shrink, grow);
   for (size_t c = 0; c < n; ++c) {
     for (size_t i = c * v_padded; i < (c + 1) * v_padded; i += kLanes) {
       const VF old = hn::Mul(hn::LoadU(df, state.out + i), hn::Set(df, shrink[c]));

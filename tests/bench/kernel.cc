@@ -13,7 +13,7 @@
 #include <vector>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "tests/bench/kernels.cc"
+#define HWY_TARGET_INCLUDE "tests/bench/kernel.cc"
 #include "hwy/foreach_target.h"
 
 #include "hwy/highway.h"
