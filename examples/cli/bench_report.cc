@@ -220,7 +220,9 @@ class Table final : public BenchReport {
     if (varies(&BenchTest::type_v, "f16")) {
       columns_.push_back({"type_v", 6, false, [](auto&, auto& r) { return r.test.type_v; }});
     }
-    columns_.push_back({"test", 15, false, [](auto&, auto& r) { return r.test.name(); }});
+    size_t longest = 15;
+    for (const BenchTest& test : plan.tests) longest = std::max(longest, test.name().size());
+    columns_.push_back({"test", longest, false, [](auto&, auto& r) { return r.test.name(); }});
     columns_.push_back({"t/s", 20, false, [](auto&, auto& r) {
                           const auto rates = r.rates();
                           return fixed(mean(rates), 2) + " \xC2\xB1 " + fixed(standard_deviation(rates), 2);

@@ -144,8 +144,8 @@ def test_parallel():
     tests = bench("-p", "16", "-n", "4", "-pg", "8,4", "-np", "1,3", "-r", 1)
     assert [(test["n_prompt"], test["n_gen"], test["n_parallel"]) for test in tests] == [
         (16, 0, 1), (0, 4, 1), (0, 4, 3), (8, 4, 1), (8, 4, 3)]
-    out, _ = quern("bench", "demo", "-p", 0, "-n", 4, "-np", 3, "-d", 8, "-r", 1)
-    assert table(out)[0][0]["test"] == "tg4 x3 @ d8"
+    out, _ = quern("bench", "demo", "-p", 0, "-n", 4, "-pg", "16,16", "-np", 3, "-d", 8, "-r", 1)
+    assert [row["test"] for row in table(out)[0]] == ["tg4 x3 @ d8", "pp16+tg16 x3 @ d8"]
 
 
 def test_models():
