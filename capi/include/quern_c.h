@@ -99,19 +99,30 @@ typedef void (*quern_log_fn)(void* user, int32_t level, const char* message);
 
 typedef struct quern_runtime_options {
   size_t struct_size;
-  uint32_t n_threads;  /* 0: the physical cores that this process may use */
+  uint32_t n_threads;  /* 0: the physical cores that this process may use, without the slow ones of two kinds */
   const char* backend; /* NULL: "cpu". "reference": scalar, slow, the oracle of the tests */
   quern_log_fn log;    /* NULL: no messages */
   void* log_user;
+  const int32_t* processors; /* logical processors that the runtime's threads may run on (Linux) */
+  size_t n_processors;       /* 0: all that this process may use */
+  int32_t pin_threads;       /* nonzero: each thread stays on one of them, a core of its own while there are enough */
+  int32_t reserved;          /* 0 */
 } quern_runtime_options;
 #define QUERN_RUNTIME_OPTIONS_INIT \
-  { sizeof(quern_runtime_options), 0, NULL, NULL, NULL }
+  { sizeof(quern_runtime_options), 0, NULL, NULL, NULL, NULL, 0, 0, 0 }
 
 typedef struct quern_runtime quern_runtime;
 QUERN_API quern_status quern_runtime_create(const quern_runtime_options* options, quern_runtime** out);
 QUERN_API uint32_t quern_runtime_n_threads(const quern_runtime* runtime);
 /* The backend and its instruction set, e.g. "cpu (AVX3_ZEN4)". Lives as long as the handle. */
 QUERN_API const char* quern_runtime_description(const quern_runtime* runtime);
+/* Binds the calling thread as the options say. The runtime binds only threads that it starts itself; the thread that
+ * calls it takes part in the work, so with pin_threads call this from that thread. */
+QUERN_API quern_status quern_runtime_bind_this_thread(const quern_runtime* runtime);
+/* Bytes a second that the runtime's threads together read from memory, which bounds how fast a model can answer. Takes
+ * `size_bytes` of memory, which should be much more than the caches hold (0: 512 MiB), and about a second. */
+QUERN_API quern_status quern_runtime_measure_read_bandwidth(const quern_runtime* runtime, uint64_t size_bytes,
+                                                            double* bytes_per_second);
 QUERN_API void quern_runtime_close(quern_runtime* runtime);
 
 /* ---- model ------------------------------------------------------------------------------------------------------ */

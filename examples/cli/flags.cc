@@ -17,7 +17,9 @@ constexpr std::pair<std::string_view, std::string_view> kLongForms[] = {
     {"-hfr", "--hf-repo"},        {"-md", "--model-draft"},
     {"-cnv", "--conversation"},   {"-no-cnv", "--no-conversation"},
     {"-dev", "--device"},         {"-np", "--parallel"},
-    {"-ot", "--override-tensor"}, {"-bf", "--binary-file"},
+    {"-ot", "--override-tensor"}, {"-pg", "--pg"},
+    {"-Cr", "--cpu-range"},       {"-mmp", "--mmap"},
+    {"-bf", "--binary-file"},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kHints[] = {
@@ -28,6 +30,7 @@ constexpr std::pair<std::string_view, std::string_view> kHints[] = {
     {"--flash-attn", "attention always works block by block: leave it out"},
     {"--ubatch-size", "there is one batch size: -b"},
     {"--hf-repo", "nothing is downloaded: give the path of a GGUF file"},
+    {"--mmap", "files are mapped unless --no-mmap says otherwise"},
     {"--mlock", "pages cannot be locked: --no-mmap reads the file into memory"},
     {"--conversation", "use the command `quern chat`"},
     {"--no-conversation", "use `quern run --raw`"},
@@ -36,7 +39,7 @@ constexpr std::pair<std::string_view, std::string_view> kHints[] = {
     {"--lora", "adapters are not available"},
     {"--grammar", "grammars are not available"},
     {"--json-schema", "grammars are not available"},
-    {"--parallel", "use `quern bench --batch N` to decode several sequences"},
+    {"--parallel", "use `quern bench -np N` to decode several sequences"},
     {"--jinja", "templates are always Jinja: leave it out"},
     {"--color", "colours are used on a terminal unless NO_COLOR is set: leave it out"},
     {"--no-warmup", "leave it out"},

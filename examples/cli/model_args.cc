@@ -26,14 +26,19 @@ std::optional<CacheType> cache_type(const std::string& name) {
 void add_model_args(CLI::App& command, ModelArgs& args, bool with_threads) {
   command.add_option("MODEL,-m,--model", args.model, "GGUF file, or `demo`: the small model that comes with Quern")
       ->type_name("MODEL");
-  command.add_flag("--no-mmap", args.no_mmap, "Read the file into memory instead of mapping it");
-  command.add_flag("-v,--verbose", args.verbose, "Say more on stderr");
-  command.add_option("--backend", args.backend, "cpu, or reference: scalar, for comparison")->group("");
+  add_open_args(command, args);
   if (!with_threads) return;
   command.add_option("-t,--threads", args.n_threads, "Threads (0: the physical cores this process may use)")
       ->type_name("N")
       ->check(CLI::Range(0, 4096));
   command.add_option("--threads-batch", args.n_threads_batch)->group("");
+  add_placement_args(command, args.placement);
+}
+
+void add_open_args(CLI::App& command, ModelArgs& args) {
+  command.add_flag("--no-mmap", args.no_mmap, "Read the file into memory instead of mapping it");
+  command.add_flag("-v,--verbose", args.verbose, "Say more on stderr");
+  command.add_option("--backend", args.backend, "cpu, or reference: scalar, for comparison")->group("");
 }
 
 void add_context_args(CLI::App& command, ContextArgs& args) {
@@ -41,8 +46,10 @@ void add_context_args(CLI::App& command, ContextArgs& args) {
   command.add_option("-b,--batch-size", args.n_batch, "Prompt tokens of one pass (512)")
       ->type_name("N")
       ->check(CLI::Range(1, 65536));
-  command.add_option("--cache-type-k", args.type_k, "-ctk: type of cached keys: f16, f32, q8_0, q4_0 (f16)")->type_name("TYPE");
-  command.add_option("--cache-type-v", args.type_v, "-ctv: type of cached values: f16, f32, q8_0, q4_0 (f16)")->type_name("TYPE");
+  command.add_option("--cache-type-k", args.type_k, "-ctk: type of cached keys: f16, f32, q8_0, q4_0 (f16)")
+      ->type_name("TYPE");
+  command.add_option("--cache-type-v", args.type_v, "-ctv: type of cached values: f16, f32, q8_0, q4_0 (f16)")
+      ->type_name("TYPE");
 }
 
 Result<std::string> resolve_model(const std::string& name) {
@@ -62,27 +69,42 @@ Result<std::string> resolve_model(const std::string& name) {
   return Error{Errc::not_found, "the demo model is not where it belongs; looked for:" + looked};
 }
 
-Result<Model> open_model(const ModelArgs& args, bool vocab_only) {
-  const CancelToken& cancel = catch_interrupts();
-  auto path = resolve_model(args.model);
-  if (!path) return path.error();
+Result<Runtime> create_runtime(const ModelArgs& args) {
   if (args.n_threads_batch != 0 && args.n_threads_batch != args.n_threads) {
     note("quern: -tb is not used: the same threads compute prompts and answers (-t)");
   }
-  RuntimeOptions runtime_options;
-  runtime_options.n_threads = static_cast<uint32_t>(args.n_threads);
-  runtime_options.backend = args.backend;
-  runtime_options.log = [verbose = args.verbose](LogLevel level, std::string_view message) {
+  RuntimeOptions options;
+  options.n_threads = static_cast<uint32_t>(args.n_threads);
+  options.backend = args.backend;
+  options.log = [verbose = args.verbose](LogLevel level, std::string_view message) {
     if (level >= LogLevel::warning || verbose) note("quern: " + std::string(message));
   };
-  auto runtime = Runtime::create(runtime_options);
-  if (!runtime) return runtime.error();
+  if (Status status = place_threads(args.placement, options); !status) return status.error();
+  auto runtime = Runtime::create(options);
+  if (!runtime) return runtime;
+  if (args.placement.given()) {
+    if (Status status = runtime->bind_this_thread(); !status) return status.error();
+  }
   if (args.verbose) note("quern: " + runtime->description() + ", " + std::to_string(runtime->n_threads()) + " threads");
+  return runtime;
+}
+
+Result<Model> open_model(const ModelArgs& args, bool vocab_only) {
+  auto path = resolve_model(args.model);  // a command without a model needs no threads
+  if (!path) return path.error();
+  auto runtime = create_runtime(args);
+  if (!runtime) return runtime.error();
+  return open_model(args, *runtime, vocab_only);
+}
+
+Result<Model> open_model(const ModelArgs& args, const Runtime& runtime, bool vocab_only) {
+  auto path = resolve_model(args.model);
+  if (!path) return path.error();
   ModelOptions options;
-  options.runtime = *runtime;
+  options.runtime = runtime;
   options.use_mmap = !args.no_mmap;
   options.vocab_only = vocab_only;
-  options.cancel = cancel;
+  options.cancel = catch_interrupts();
   ProgressBar bar;
   options.progress = [&bar](const Progress& progress) {
     bar.update(progress);

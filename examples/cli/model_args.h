@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <string>
 
+#include "examples/cli/placement.h"
+
 namespace quern::cli {
 
 struct ModelArgs {
@@ -16,6 +18,7 @@ struct ModelArgs {
   bool no_mmap = false;
   std::string backend = "cpu";
   bool verbose = false;
+  PlacementArgs placement;
 };
 
 struct ContextArgs {
@@ -24,12 +27,17 @@ struct ContextArgs {
   std::string type_k = "f16", type_v = "f16";
 };
 
-/// MODEL as the first argument or after -m; threads where `with_threads`.
+/// MODEL as the first argument or after -m; threads and where they run, where `with_threads`.
 void add_model_args(CLI::App& command, ModelArgs& args, bool with_threads = true);
+/// Of these, how a model is opened.
+void add_open_args(CLI::App& command, ModelArgs& args);
 void add_context_args(CLI::App& command, ContextArgs& args);
 
+/// The threads and the backend; the calling thread is bound as the arguments ask for.
+Result<Runtime> create_runtime(const ModelArgs& args);
 /// Opens the model with a progress bar; Ctrl-C cancels. Errc::argument if none was named.
 Result<Model> open_model(const ModelArgs& args, bool vocab_only = false);
+Result<Model> open_model(const ModelArgs& args, const Runtime& runtime, bool vocab_only = false);
 Result<Context> create_context(const Model& model, const ContextArgs& args, uint32_t n_seq_max = 1);
 
 /// `demo` stands for the model that comes with Quern: beside the installed program (../share/quern/models), or in the

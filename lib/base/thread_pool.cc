@@ -21,12 +21,17 @@ uint32_t low_half(uint64_t ticket) { return static_cast<uint32_t>(ticket); }
 
 }  // namespace
 
-Result<std::unique_ptr<ThreadPool>> ThreadPool::create(uint32_t n_threads) {
+Result<std::unique_ptr<ThreadPool>> ThreadPool::create(uint32_t n_threads, const ThreadPlaces& places) {
   QUERN_ENSURE(n_threads >= 1 && n_threads <= 1024, Errc::argument, "n_threads is ", n_threads, ", expected 1 to 1024");
+  QUERN_ENSURE(!places.one_each || places.processors.empty() || places.processors.size() >= n_threads, Errc::argument,
+               n_threads, " threads cannot have a processor each: there are ", places.processors.size());
   std::unique_ptr<ThreadPool> pool(new ThreadPool);
   try {
     pool->workers_.reserve(n_threads - 1);
-    for (uint32_t i = 1; i < n_threads; ++i) pool->workers_.emplace_back([p = pool.get(), i] { p->worker_main(i); });
+    for (uint32_t i = 1; i < n_threads; ++i) {
+      pool->workers_.emplace_back([p = pool.get(), i] { p->worker_main(i); });
+      QUERN_CHECK(bind_thread(pool->workers_.back(), places.of(i)));
+    }
   } catch (const std::system_error& error) {  // the destructor joins those that were started
     return fail(Errc::device, "cannot start ", n_threads - 1, " threads: ", error.what());
   }

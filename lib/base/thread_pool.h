@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "lib/base/affinity.h"
 #include "lib/base/status.h"
 
 namespace quern::base {
@@ -19,7 +20,8 @@ namespace quern::base {
 class ThreadPool {
  public:
   /// n_threads >= 1, the caller's included: n_threads - 1 are started. Errc::device if the system refuses them.
-  static Result<std::unique_ptr<ThreadPool>> create(uint32_t n_threads);
+  /// These are bound to their places; the caller, who is thread 0, stays as it is.
+  static Result<std::unique_ptr<ThreadPool>> create(uint32_t n_threads, const ThreadPlaces& places = {});
   ~ThreadPool();
 
   uint32_t n_threads() const { return static_cast<uint32_t>(workers_.size()) + 1; }

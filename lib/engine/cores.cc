@@ -1,5 +1,6 @@
 // Sources: sched_getaffinity(2); Linux Documentation/admin-guide/cputopology.rst, cgroup-v2.rst (cpu.max) and
-// scheduler/sched-bwc.rst (cpu.cfs_quota_us, cpu.cfs_period_us).
+// scheduler/sched-bwc.rst (cpu.cfs_quota_us, cpu.cfs_period_us); Documentation/ABI/testing/sysfs-devices-system-cpu
+// (cpu_capacity, cpufreq); perf-intel-hybrid(1) (cpu_core).
 #include "lib/engine/cores.h"
 
 #include <algorithm>
@@ -10,14 +11,19 @@
 #include <set>
 #include <thread>
 
-#include "lib/base/status.h"
-
 #if defined(__linux__)
 #include <sched.h>
 #endif
 
 namespace quern::engine {
 namespace {
+
+constexpr const char* kDevices = "/sys/devices";
+constexpr int kMaxProcessor = 1 << 16;
+
+/// A core with less than this share of the fastest one's speed is a slow one. Little cores are at up to about half,
+/// middle cores and those that only clock lower (Zen 4c, 5c, a favoured core beside its equals) well above.
+constexpr double kSlowCore = 0.55;
 
 /// A small text file of the system, or nothing.
 std::optional<std::string> read_text(const std::string& path) {
@@ -85,6 +91,32 @@ bool has_controller(std::string_view controllers, std::string_view name) {
   return false;
 }
 
+/// How fast each processor's core is beside the others, in a unit that is the same for all of them.
+std::vector<double> core_speeds(std::span<const int> processors, const std::string& devices_root) {
+  std::vector<double> out;
+  // Intel processors with two kinds of cores: the kernel lists those that are built for speed.
+  if (const auto text = read_text(devices_root + "/cpu_core/cpus")) {
+    if (const auto fast = parse_processor_list(*text)) {
+      for (const int processor : processors) {
+        out.push_back(std::find(fast->begin(), fast->end(), processor) != fast->end() ? 1 : 0);
+      }
+      return out;
+    }
+  }
+  // Elsewhere: work done in a given time (Arm above all), or the clock, where every processor tells.
+  for (const char* name : {"/cpu_capacity", "/cpufreq/cpuinfo_max_freq"}) {
+    out.clear();
+    for (const int processor : processors) {
+      const auto text = read_text(cat(devices_root, "/system/cpu/cpu", processor, name));
+      const auto speed = text ? number(*text) : std::nullopt;
+      if (!speed || *speed <= 0) break;
+      out.push_back(*speed);
+    }
+    if (out.size() == processors.size()) return out;
+  }
+  return std::vector<double>(processors.size(), 1.0);
+}
+
 }  // namespace
 
 std::vector<int> allowed_processors() {
@@ -104,15 +136,45 @@ std::vector<int> allowed_processors() {
   return out;
 }
 
-uint32_t count_cores(std::span<const int> processors, const std::string& system_root) {
+std::optional<std::vector<int>> parse_processor_list(std::string_view text) {
+  std::vector<int> out;
+  const char *at = text.data(), *const end = at + text.size();
+  const auto whole = [&](int& value) {
+    const auto [rest, error] = std::from_chars(at, end, value);
+    at = rest;
+    return error == std::errc() && value >= 0 && value <= kMaxProcessor;
+  };
+  while (true) {
+    int first = 0;
+    if (!whole(first)) return std::nullopt;
+    int last = first;
+    if (at != end && *at == '-') {
+      ++at;
+      if (!whole(last) || last < first) return std::nullopt;
+    }
+    for (int i = first; i <= last; ++i) out.push_back(i);
+    if (at == end) return out;
+    if (*at++ != ',') return std::nullopt;
+  }
+}
+
+RankedProcessors rank_processors(std::span<const int> processors, const std::string& devices_root) {
+  const std::vector<double> speeds = core_speeds(processors, devices_root);
+  const double fastest = speeds.empty() ? 0 : *std::max_element(speeds.begin(), speeds.end());
   std::set<std::string> cores;
-  for (const int processor : processors) {
-    const std::string topology = cat(system_root, "/cpu", processor, "/topology/");
+  std::vector<int> fast, slow, others;
+  for (size_t i = 0; i < processors.size(); ++i) {
+    const std::string topology = cat(devices_root, "/system/cpu/cpu", processors[i], "/topology/");
     auto siblings = read_text(topology + "core_cpus_list");
     if (!siblings) siblings = read_text(topology + "thread_siblings_list");
-    cores.insert(siblings && !siblings->empty() ? *siblings : cat("processor ", processor));
+    const bool is_first =
+        cores.insert(siblings && !siblings->empty() ? *siblings : cat("processor ", processors[i])).second;
+    (!is_first ? others : speeds[i] >= kSlowCore * fastest ? fast : slow).push_back(processors[i]);
   }
-  return static_cast<uint32_t>(cores.size());
+  RankedProcessors out{fast, static_cast<uint32_t>(fast.size())};
+  out.order.insert(out.order.end(), slow.begin(), slow.end());
+  out.order.insert(out.order.end(), others.begin(), others.end());
+  return out;
 }
 
 std::optional<double> processor_quota(std::string_view membership, const std::string& cgroup_root) {
@@ -137,15 +199,32 @@ std::optional<double> processor_quota(std::string_view membership, const std::st
   return out;
 }
 
-uint32_t usable_cores() {
-  const std::vector<int> processors = allowed_processors();
-  uint32_t cores =
-      processors.empty() ? std::thread::hardware_concurrency() : count_cores(processors, "/sys/devices/system/cpu");
+uint32_t useful_threads(const RankedProcessors& processors) {
+  uint32_t n = processors.n_fast;
   const auto membership = read_text("/proc/self/cgroup");
   if (const auto quota = membership ? processor_quota(*membership, "/sys/fs/cgroup") : std::nullopt) {
-    cores = std::min(cores, static_cast<uint32_t>(std::ceil(std::min(*quota, 1e6))));
+    n = std::min(n, static_cast<uint32_t>(std::ceil(std::min(*quota, 1e6))));
   }
-  return std::max(cores, 1u);
+  return std::max(n, 1u);
+}
+
+uint32_t usable_cores() {
+  RankedProcessors processors = rank_processors(allowed_processors(), kDevices);
+  if (processors.order.empty()) processors.n_fast = std::thread::hardware_concurrency();  // the system does not tell
+  return useful_threads(processors);
+}
+
+Result<RankedProcessors> binding_processors(std::span<const int> wanted) {
+  const std::vector<int> allowed = allowed_processors();
+  QUERN_ENSURE(!allowed.empty(), Errc::unsupported, "binding threads to processors is not supported on this system");
+  std::set<int> seen;
+  for (const int processor : wanted) {
+    QUERN_ENSURE(std::binary_search(allowed.begin(), allowed.end(), processor), Errc::argument, "processor ", processor,
+                 ": not one of the ", allowed.size(), " that this process may use (", allowed.front(), " to ",
+                 allowed.back(), ")");
+    QUERN_ENSURE(seen.insert(processor).second, Errc::argument, "processor ", processor, " is named twice");
+  }
+  return rank_processors(wanted.empty() ? std::span<const int>(allowed) : wanted, kDevices);
 }
 
 }  // namespace quern::engine

@@ -15,9 +15,15 @@ Result<std::unique_ptr<RuntimeState>> RuntimeState::create(const RuntimeOptions&
                ", found ", options.n_threads);
   auto state = std::make_unique<RuntimeState>();
   state->log = options.log;
+  uint32_t n_threads = options.n_threads;
+  if (options.pin_threads || !options.processors.empty()) {
+    QUERN_TRY(const RankedProcessors ranked, binding_processors(options.processors));
+    state->places = {ranked.order, options.pin_threads};
+    if (n_threads == 0) n_threads = useful_threads(ranked);
+  }
   if (options.backend == "cpu") {
-    const uint32_t n_threads = options.n_threads > 0 ? options.n_threads : usable_cores();
-    QUERN_TRY(state->pool, base::ThreadPool::create(n_threads));
+    if (n_threads == 0) n_threads = usable_cores();
+    QUERN_TRY(state->pool, base::ThreadPool::create(n_threads, state->places));
     QUERN_TRY(state->backend, cpu::make_backend(*state->pool));
   } else if (options.backend == "reference") {
     QUERN_TRY(state->backend, reference::make_backend());  // works on the caller's thread alone

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "lib/base/affinity.h"
 #include "lib/base/status.h"
 #include "lib/base/thread_pool.h"
 #include "lib/compute/ops.h"
@@ -13,6 +14,7 @@
 namespace quern::engine {
 
 struct RuntimeState {
+  base::ThreadPlaces places;
   // In this order: the backend works on the pool.
   std::unique_ptr<base::ThreadPool> pool;
   std::unique_ptr<compute::Backend> backend;

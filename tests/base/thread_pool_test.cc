@@ -2,6 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <thread>
@@ -34,6 +38,36 @@ TEST_CASE("run() inside a task and from several threads at once does the work al
   b.join();
   CHECK(sum == 2 * 100 * 100);
 }
+
+#if defined(__linux__)
+TEST_CASE("the threads that a pool starts run where they are told to") {
+  cpu_set_t allowed;
+  REQUIRE(sched_getaffinity(0, sizeof allowed, &allowed) == 0);
+  std::vector<int> processors;
+  for (int i = 0; i < CPU_SETSIZE; ++i) {
+    if (CPU_ISSET(i, &allowed)) processors.push_back(i);
+  }
+  if (processors.size() < 2) return;
+  processors.resize(2);
+  for (const bool one_each : {false, true}) {
+    auto pool = std::move(ThreadPool::create(2, {processors, one_each})).value();
+    const auto caller = std::this_thread::get_id();
+    std::atomic<int> seen{-1};
+    // Two tasks that wait for one another are on two threads.
+    std::atomic<int> arrived{0};
+    pool->run(2, [&](size_t) {
+      ++arrived;
+      while (arrived < 2) std::this_thread::yield();
+      cpu_set_t mine;
+      if (std::this_thread::get_id() == caller || sched_getaffinity(0, sizeof mine, &mine) != 0) return;
+      seen = one_each ? (CPU_COUNT(&mine) == 1 && CPU_ISSET(processors[1], &mine)) : CPU_COUNT(&mine) == 2;
+    });
+    CHECK(seen == 1);
+  }
+  CHECK(!ThreadPool::create(3, {processors, true}));
+  CHECK(!ThreadPool::create(2, {{processors[0], 60000}, true}));
+}
+#endif
 
 TEST_CASE("an impossible number of threads is refused") {
   CHECK(!ThreadPool::create(0));

@@ -72,5 +72,6 @@ int main(int argc, char** argv) {
                           {"q4_0", KvType::q4_0, true}};
   std::printf("%-14s %24s %24s\n", "cache", "1 row, G products/s", "64 rows, G products/s");
   for (const Cache& cache : caches)
-    std::printf("%-14s %24.1f %24.1f\n", cache.name, giga_products(cache, depth, dim, 1), giga_products(cache, depth, dim, 64));
+    std::printf("%-14s %24.1f %24.1f\n", cache.name, giga_products(cache, depth, dim, 1),
+                giga_products(cache, depth, dim, 64));
 }

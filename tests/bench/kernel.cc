@@ -18,26 +18,13 @@
 
 #include "hwy/highway.h"
 #include "lib/cpu/backend.h"
+#include "lib/cpu/bandwidth.h"
 #include "lib/cpu/weight.h"
 #include "lib/quant/format.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quern::bench::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
-
-/// Reads n bytes, a multiple of 512.
-uint64_t read_all(const uint8_t* p, size_t n) {
-  const hn::ScalableTag<uint8_t> d;
-  auto a = hn::Zero(d), b = a, c = a, e = a;
-  const size_t step = hn::Lanes(d);
-  for (size_t i = 0; i + 4 * step <= n; i += 4 * step) {
-    a = hn::Xor(a, hn::LoadU(d, p + i));
-    b = hn::Xor(b, hn::LoadU(d, p + i + step));
-    c = hn::Xor(c, hn::LoadU(d, p + i + 2 * step));
-    e = hn::Xor(e, hn::LoadU(d, p + i + 3 * step));
-  }
-  return hn::GetLane(hn::Xor(hn::Xor(a, b), hn::Xor(c, e)));
-}
 
 /// Ten independent chains of dot products; returns the operations done.
 uint64_t multiply_int8(size_t rounds, int32_t& sink) {
@@ -73,7 +60,6 @@ HWY_AFTER_NAMESPACE();
 namespace quern::bench {
 namespace {
 
-HWY_EXPORT(read_all);
 HWY_EXPORT(multiply_int8);
 
 using compute::Mat;
@@ -87,20 +73,6 @@ double fastest(const std::function<void()>& work, int runs) {
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   return best;
-}
-
-double read_bandwidth(base::ThreadPool& pool) {
-  constexpr size_t kChunk = size_t{1} << 20, kChunks = 512;
-  auto memory = cpu::PanelMemory::allocate(kChunk * kChunks).value();  // on huge pages, like weights
-  std::memset(memory.data(), 1, memory.size_bytes());
-  std::vector<uint64_t> sums(kChunks);
-  const double seconds = fastest(
-      [&] {
-        pool.run(kChunks,
-                 [&](size_t i) { sums[i] = HWY_DYNAMIC_DISPATCH(read_all)(memory.data() + i * kChunk, kChunk); });
-      },
-      7);
-  return static_cast<double>(memory.size_bytes()) / seconds;
 }
 
 double int8_peak(base::ThreadPool& pool) {
@@ -172,14 +144,16 @@ void measure(const quant::FormatInfo& format, const Options& options, base::Thre
 int run(const Options& options) {
   auto pool = base::ThreadPool::create(options.threads);
   if (!pool) return std::fprintf(stderr, "%s\n", pool.error().message.c_str()), 1;
-  const double bandwidth = read_bandwidth(**pool), peak = int8_peak(**pool);
+  const auto bandwidth = cpu::measure_read_bandwidth(**pool, uint64_t{512} << 20);
+  if (!bandwidth) return std::fprintf(stderr, "%s\n", bandwidth.error().message.c_str()), 1;
+  const double peak = int8_peak(**pool);
   std::printf("%s, %u threads: reads %.1f GB/s, int8 dot products %.0f GOPS; weights %u x %u\n",
-              cpu::make_backend(**pool).value()->description().c_str(), options.threads, bandwidth / 1e9, peak / 1e9,
+              cpu::make_backend(**pool).value()->description().c_str(), options.threads, *bandwidth / 1e9, peak / 1e9,
               options.rows, options.k);
   for (const quant::FormatInfo& format : quant::formats()) {
     const bool wanted = options.formats.empty() ||
                         std::find(options.formats.begin(), options.formats.end(), format.name) != options.formats.end();
-    if (wanted) measure(format, options, **pool, bandwidth, peak);
+    if (wanted) measure(format, options, **pool, *bandwidth, peak);
   }
   return 0;
 }

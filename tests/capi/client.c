@@ -76,6 +76,8 @@ static quern_runtime* test_runtime(int* n_messages) {
   quern_runtime_options options = QUERN_RUNTIME_OPTIONS_INIT;
   struct later_runtime_options later;
   quern_runtime* runtime = NULL;
+  const int32_t nowhere = 1 << 20;
+  double bandwidth = 1;
   options.n_threads = 2;
   options.log = on_log;
   options.log_user = n_messages;
@@ -99,9 +101,23 @@ static quern_runtime* test_runtime(int* n_messages) {
   CHECK(quern_runtime_create(&options, &runtime) == QUERN_ERROR_ARGUMENT);
   CHECK(message_has("abacus"));
   options.backend = "cpu";
+  options.processors = &nowhere;
+  options.n_processors = 1;
+  CHECK(quern_runtime_create(&options, &runtime) != QUERN_OK && runtime == NULL);
+  options.processors = NULL;
+  CHECK(quern_runtime_create(&options, &runtime) == QUERN_ERROR_ARGUMENT);
+  options.struct_size = offsetof(quern_runtime_options, processors); /* the first version had no such fields */
+  CHECK(quern_runtime_create(&options, &runtime) == QUERN_OK);
+  quern_runtime_close(runtime);
+  options.struct_size = sizeof options;
+  options.n_processors = 0;
   CHECK(quern_runtime_create(&options, &runtime) == QUERN_OK);
   CHECK(quern_runtime_n_threads(runtime) == 2);
   CHECK(strncmp(quern_runtime_description(runtime), "cpu", 3) == 0);
+  CHECK(quern_runtime_bind_this_thread(runtime) == QUERN_OK); /* nowhere in particular */
+  CHECK(quern_runtime_measure_read_bandwidth(runtime, 8u << 20, &bandwidth) == QUERN_OK && bandwidth > 0);
+  CHECK(quern_runtime_measure_read_bandwidth(runtime, 1, &bandwidth) == QUERN_ERROR_ARGUMENT && bandwidth == 0);
+  CHECK(quern_runtime_measure_read_bandwidth(NULL, 0, &bandwidth) == QUERN_ERROR_ARGUMENT);
   return runtime;
 }
 

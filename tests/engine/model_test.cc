@@ -1,5 +1,7 @@
 #include <cmath>
+#include <thread>
 
+#include "lib/engine/cores.h"
 #include "tests/engine/demo.h"
 
 using namespace quern;
@@ -17,6 +19,46 @@ TEST_CASE("runtimes") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::argument);
   CHECK(refused.error().message.find("quantum") != std::string::npos);
+}
+
+#if defined(__linux__)
+TEST_CASE("runtimes bound to processors") {
+  const int here = engine::allowed_processors().at(0);
+  RuntimeOptions options;
+  options.processors = {here};
+  CHECK(Runtime::create(options).value().n_threads() == 1);
+  options.n_threads = 3;  // all on one processor
+  CHECK(Runtime::create(options).value().n_threads() == 3);
+  options.pin_threads = true;
+  const auto crowded = Runtime::create(options);
+  REQUIRE_FALSE(crowded);
+  CHECK(crowded.error().code == Errc::argument);
+  for (const auto& wrong : {std::vector{-1}, std::vector{here, here}, std::vector{1 << 20}}) {
+    options.processors = wrong;
+    const auto refused = Runtime::create(options);
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == Errc::argument);
+  }
+  options.n_threads = 0;
+  options.processors = {};
+  const Runtime pinned = Runtime::create(options).value();  // the library's choice
+  CHECK(pinned.n_threads() >= 1);
+  std::thread caller([&] {
+    CHECK(pinned.bind_this_thread());
+    CHECK(engine::allowed_processors().size() == 1);
+  });
+  caller.join();
+  CHECK(engine::allowed_processors().at(0) == here);  // this thread was left alone
+}
+#endif
+
+TEST_CASE("read bandwidth") {
+  for (const char* backend : {"cpu", "reference"}) {
+    const auto measured = runtime(2, backend).measure_read_bandwidth(4 << 20);
+    REQUIRE(measured);
+    CHECK(*measured > 1e6);
+  }
+  CHECK_FALSE(runtime(1).measure_read_bandwidth(0));
 }
 
 TEST_CASE("what a model is") {
