@@ -37,6 +37,7 @@ struct Measured {
   Case what;
   uint32_t n_threads = 0;
   double load_seconds = 0;
+  double first_seconds = 0;  ///< from the start of opening the model to the first result of this combination
   std::vector<double> prompt_seconds, gen_seconds;  ///< one per repetition
   uint64_t rss_bytes = 0;
 };
@@ -150,7 +151,7 @@ class Bench {
   DecodeOptions options_;
 };
 
-Result<Measured> measure(const Model& model, const Args& args, const Case& what) {
+Result<Measured> measure(const Model& model, const Args& args, const Case& what, Clock::time_point start) {
   ContextArgs context_args = args.context;
   if (context_args.n_ctx == 0) {
     context_args.n_ctx = std::max({what.depth + what.n_prompt, args.batch * (what.depth + what.n_gen), 1u});
@@ -174,6 +175,7 @@ Result<Measured> measure(const Model& model, const Args& args, const Case& what)
       auto seconds = bench.prompt(what.n_prompt, what.depth);
       if (!seconds) return seconds.error();
       if (r > 0) out.prompt_seconds.push_back(*seconds);
+      if (r == 0) out.first_seconds = seconds_since(start);
     }
     if (what.n_gen > 0) {
       auto seconds = bench.generate(r > 0 ? what.n_gen : std::min(what.n_gen, 4u), what.depth);
@@ -198,6 +200,7 @@ nlohmann::ordered_json result_json(const Measured& m, const Args& args) {
   out["pp_tok_s"] = pp ? nlohmann::ordered_json(*pp) : nlohmann::ordered_json();
   out["tg_tok_s"] = tg ? nlohmann::ordered_json(*tg) : nlohmann::ordered_json();
   out["load_s"] = m.load_seconds;
+  if (m.first_seconds > 0) out["first_token_s"] = m.first_seconds;
   out["rss_bytes"] = m.rss_bytes;
   out["n_prompt"] = m.what.n_prompt;
   out["n_gen"] = m.what.n_gen;
@@ -291,10 +294,11 @@ int run(Args& args) {
     model = *opened;
     if (!args.json && results.empty()) print_head(*model, load_seconds);
     for (const Case& what : todo->cases) {
-      auto measured = measure(*model, args, what);
+      auto measured = measure(*model, args, what, start);
       if (stderr_is_terminal()) std::fputs("\r\033[K", stderr);
       if (!measured) return report(measured.error());
       measured->load_seconds = load_seconds;
+      if (&what != &todo->cases.front()) measured->first_seconds = 0;  // not from opening alone
       if (!args.json) print_row(*measured, args);
       results.push_back(std::move(*measured));
     }
