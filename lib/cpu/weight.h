@@ -8,31 +8,16 @@
 #include "lib/base/thread_pool.h"
 #include "lib/compute/ops.h"
 #include "lib/cpu/matmul/panel_kernels.h"
+#include "lib/cpu/panel_memory.h"
 #include "lib/quant/format.h"
 
 namespace quern::cpu {
 
-/// Memory for panels: aligned to a cache line, on huge pages where the system grants them, not initialised.
-class PanelMemory {
- public:
-  static Result<PanelMemory> allocate(size_t size_bytes);
-  PanelMemory() = default;
-  PanelMemory(PanelMemory&&) noexcept;
-  PanelMemory& operator=(PanelMemory&&) noexcept;
-  ~PanelMemory();
-
-  uint8_t* data() const { return data_; }
-  size_t size_bytes() const { return size_bytes_; }
-
- private:
-  uint8_t* data_ = nullptr;
-  size_t size_bytes_ = 0;
-};
-
 /// Usage::matmul: rows repacked into panels (lib/quant/panel-inl.h).
 class PanelWeight final : public compute::Weight {
  public:
-  static Result<std::unique_ptr<compute::Weight>> pack(const tensor::TensorView& source, base::ThreadPool& pool);
+  static Result<std::unique_ptr<compute::Weight>> pack(const tensor::TensorView& source, PanelArena& arena,
+                                                       base::ThreadPool& pool);
 
   uint64_t size_bytes() const override { return memory_.size_bytes(); }
   const PanelKernels& kernels() const { return *kernels_; }

@@ -91,7 +91,8 @@ double fastest(const std::function<void()>& work, int runs) {
 
 double read_bandwidth(base::ThreadPool& pool) {
   constexpr size_t kChunk = size_t{1} << 20, kChunks = 512;
-  auto memory = cpu::PanelMemory::allocate(kChunk * kChunks).value();  // on huge pages, like weights
+  cpu::PanelArena arena;
+  auto memory = arena.allocate(kChunk * kChunks, pool).value();  // on huge pages, like weights
   std::memset(memory.data(), 1, memory.size_bytes());
   std::vector<uint64_t> sums(kChunks);
   const double seconds = fastest(
