@@ -159,6 +159,8 @@ class Backend final : public compute::Backend {
       switch (usage) {
         case Usage::matmul:
           return PanelWeight::pack(source, arena_, pool_);
+        case Usage::matmul_in_source:
+          return PanelWeight::keep(source);
         case Usage::gather:
           return std::unique_ptr<compute::Weight>(std::make_unique<TableWeight>(source, *format));
         case Usage::vector:

@@ -11,33 +11,53 @@ namespace {
 uint32_t u32(uint64_t n) { return static_cast<uint32_t>(n); }
 }  // namespace
 
-PanelWeight::PanelWeight(const tensor::TensorView& source, const PanelKernels& kernels)
-    : compute::Weight(source.type, u32(source.shape.rows()), u32(source.shape.cols()), Usage::matmul),
+PanelWeight::PanelWeight(const tensor::TensorView& source, const PanelKernels& kernels, Usage usage)
+    : compute::Weight(source.type, u32(source.shape.rows()), u32(source.shape.cols()), usage),
+      source_(source),
       kernels_(&kernels) {}
 
-Result<std::unique_ptr<compute::Weight>> PanelWeight::pack(const tensor::TensorView& source, PanelArena& arena,
-                                                           base::ThreadPool& pool) {
+Result<std::unique_ptr<PanelWeight>> PanelWeight::make(const tensor::TensorView& source, Usage usage) {
   const PanelKernels* kernels = panel_kernels(source.type);
   QUERN_ENSURE(kernels != nullptr, Errc::unsupported, "the CPU has no kernels for type ",
                quant::type_name(static_cast<uint32_t>(source.type)));
-  std::unique_ptr<PanelWeight> weight(new PanelWeight(source, *kernels));
-  QUERN_TRY(weight->memory_, arena.allocate(weight->n_panels() * weight->panel_bytes(), pool));
-  constexpr size_t kPanelsPerTask = 4;
-  pool.run((weight->n_panels() + kPanelsPerTask - 1) / kPanelsPerTask, [&](size_t task) {
-    const size_t end = std::min(weight->n_panels(), (task + 1) * kPanelsPerTask);
-    for (size_t p = task * kPanelsPerTask; p < end; ++p) weight->pack_panel(source, p);
+  return std::unique_ptr<PanelWeight>(new PanelWeight(source, *kernels, usage));
+}
+
+Result<std::unique_ptr<compute::Weight>> PanelWeight::keep(const tensor::TensorView& source) {
+  QUERN_TRY(auto weight, make(source, Usage::matmul_in_source));
+  return std::unique_ptr<compute::Weight>(std::move(weight));
+}
+
+Result<std::unique_ptr<compute::Weight>> PanelWeight::pack(const tensor::TensorView& source, PanelArena& arena,
+                                                           base::ThreadPool& pool) {
+  QUERN_TRY(auto weight, make(source, Usage::matmul));
+  const size_t n_panels = weight->n_panels(), panel_bytes = weight->panel_bytes();
+  QUERN_TRY(weight->memory_, arena.allocate(n_panels * panel_bytes, pool));
+  constexpr size_t kTaskBytes = size_t{256} << 10;
+  const size_t per_task = kTaskBytes / std::max<size_t>(panel_bytes, 1) + 1;
+  pool.run((n_panels + per_task - 1) / per_task, [&](size_t task) {
+    const size_t begin = task * per_task, end = std::min(n_panels, begin + per_task);
+    weight->pack_panels(begin, end, weight->memory_.data() + begin * panel_bytes);
   });
   return std::unique_ptr<compute::Weight>(std::move(weight));
 }
 
-void PanelWeight::pack_panel(const tensor::TensorView& source, size_t p) {
+const uint8_t* PanelWeight::panels(size_t begin, size_t end, uint8_t* scratch) const {
+  if (packed()) return memory_.data() + begin * panel_bytes();
+  pack_panels(begin, end, scratch);
+  return scratch;
+}
+
+void PanelWeight::pack_panels(size_t begin, size_t end, uint8_t* out) const {
   constexpr size_t kMaxLanes = 64;
   const uint8_t* lanes[kMaxLanes];
-  for (size_t r = 0; r < kernels_->lanes; ++r) {
-    const size_t row = p * kernels_->lanes + r;
-    lanes[r] = row < rows() ? reinterpret_cast<const uint8_t*>(source.row(row)) : nullptr;
+  for (size_t p = begin; p < end; ++p, out += panel_bytes()) {
+    for (size_t r = 0; r < kernels_->lanes; ++r) {
+      const size_t row = p * kernels_->lanes + r;
+      lanes[r] = row < rows() ? reinterpret_cast<const uint8_t*>(source_.row(row)) : nullptr;
+    }
+    kernels_->pack_panel(lanes, n_groups(), out);
   }
-  kernels_->pack_panel(lanes, n_groups(), memory_.data() + p * panel_bytes());
 }
 
 TableWeight::TableWeight(const tensor::TensorView& source, const quant::FormatInfo& format)

@@ -13,23 +13,28 @@
 
 namespace quern::cpu {
 
-/// Usage::matmul: rows repacked into panels (lib/quant/panel-inl.h).
+/// The left side of products, in panels (lib/quant/panel-inl.h): repacked once, or out of the source when asked for.
 class PanelWeight final : public compute::Weight {
  public:
   static Result<std::unique_ptr<compute::Weight>> pack(const tensor::TensorView& source, PanelArena& arena,
                                                        base::ThreadPool& pool);
+  static Result<std::unique_ptr<compute::Weight>> keep(const tensor::TensorView& source);
 
+  bool packed() const { return usage() == compute::Usage::matmul; }
   uint64_t size_bytes() const override { return memory_.size_bytes(); }
   const PanelKernels& kernels() const { return *kernels_; }
   size_t n_panels() const { return (rows() + kernels_->lanes - 1) / kernels_->lanes; }
   size_t n_groups() const { return cols() / kernels_->group_elems; }
   size_t panel_bytes() const { return n_groups() * kernels_->group_bytes; }
-  const uint8_t* panel(size_t p) const { return memory_.data() + p * panel_bytes(); }
+  /// Panels [begin, end), one behind the other. A weight that is not packed packs them into `scratch`, which has room.
+  const uint8_t* panels(size_t begin, size_t end, uint8_t* scratch) const;
 
  private:
-  PanelWeight(const tensor::TensorView& source, const PanelKernels& kernels);
-  void pack_panel(const tensor::TensorView& source, size_t p);
+  static Result<std::unique_ptr<PanelWeight>> make(const tensor::TensorView& source, compute::Usage usage);
+  PanelWeight(const tensor::TensorView& source, const PanelKernels& kernels, compute::Usage usage);
+  void pack_panels(size_t begin, size_t end, uint8_t* out) const;
 
+  tensor::TensorView source_;  ///< not read again once packed
   const PanelKernels* kernels_;
   PanelMemory memory_;
 };
