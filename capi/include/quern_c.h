@@ -135,9 +135,10 @@ typedef struct quern_model_options {
   quern_progress_fn progress;
   void* progress_user;
   const quern_cancel_token* cancel;
+  int32_t no_repack; /* nonzero: read weights from the mapped file: less memory, slower answers, the same results */
 } quern_model_options;
 #define QUERN_MODEL_OPTIONS_INIT \
-  { sizeof(quern_model_options), NULL, 0, 0, NULL, NULL, NULL }
+  { sizeof(quern_model_options), NULL, 0, 0, NULL, NULL, NULL, 0 }
 
 typedef struct quern_model quern_model;
 /* Opens a GGUF file; the other parts of a split one are found by name. */

@@ -11,10 +11,11 @@ quern_status quern_model_open(const char* path, const quern_model_options* optio
   QUERN_C_NEED(path);
   return guard([&] {
     quern_model_options o = QUERN_MODEL_OPTIONS_INIT;
-    QUERN_C_CHECK(read_options(options, o, "quern_model_options"));
+    QUERN_C_CHECK(read_options(options, o, "quern_model_options", offsetof(quern_model_options, no_repack)));
     quern::ModelOptions wanted;
     if (o.runtime) wanted.runtime = o.runtime->runtime;
     wanted.use_mmap = o.no_mmap == 0;
+    wanted.repack = o.no_repack == 0;
     wanted.vocab_only = o.vocab_only != 0;
     wanted.progress = progress_of(o.progress, o.progress_user);
     wanted.cancel = cancel_of(o.cancel);

@@ -37,6 +37,8 @@ void add_model_args(CLI::App& command, ModelArgs& args, bool with_threads) {
 
 void add_open_args(CLI::App& command, ModelArgs& args) {
   command.add_flag("--no-mmap", args.no_mmap, "Read the file into memory instead of mapping it");
+  command.add_flag("--no-repack", args.no_repack,
+                   "Read weights from the mapped file: little memory, slower answers, the same results");
   command.add_flag("-v,--verbose", args.verbose, "Say more on stderr");
   command.add_option("--backend", args.backend, "cpu, or reference: scalar, for comparison")->group("");
 }
@@ -103,6 +105,7 @@ Result<Model> open_model(const ModelArgs& args, const Runtime& runtime, bool voc
   ModelOptions options;
   options.runtime = runtime;
   options.use_mmap = !args.no_mmap;
+  options.repack = !args.no_repack;
   options.vocab_only = vocab_only;
   options.cancel = catch_interrupts();
   ProgressBar bar;

@@ -16,6 +16,7 @@ struct ModelArgs {
   int32_t n_threads = 0;
   int32_t n_threads_batch = 0;
   bool no_mmap = false;
+  bool no_repack = false;
   std::string backend = "cpu";
   bool verbose = false;
   PlacementArgs placement;

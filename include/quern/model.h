@@ -19,8 +19,11 @@ namespace quern {
 struct ModelOptions {
   std::optional<Runtime> runtime{};  ///< Absent: a private one with default options.
   bool use_mmap = true;              ///< Map the file instead of reading it into memory.
-  bool vocab_only = false;           ///< Metadata and tokenizer only; such a model makes no Context.
-  ProgressFn progress{};             ///< Stage "load", in bytes.
+  /// Rearrange the weights in memory for this machine. Without: they are read from the mapped file, which takes a
+  /// fraction of the memory and the time to open; answers come more slowly and are the same, bit for bit.
+  bool repack = true;
+  bool vocab_only = false;  ///< Metadata and tokenizer only; such a model makes no Context.
+  ProgressFn progress{};    ///< Stage "load", in bytes.
   CancelToken cancel{};
 };
 

@@ -42,8 +42,7 @@ void Stream::rms_norm(Mat x, const Weight& weight, float eps, Mat out) {
 void Stream::matmul(Mat x, std::span<const MatmulTarget> targets) {
   if (!accept(valid(x) && !targets.empty(), "matmul", "no input or no target")) return;
   for (const MatmulTarget& t : targets) {
-    if (!accept(t.weight && t.weight->usage() == Usage::matmul && t.weight->cols() == x.cols, "matmul",
-                "weight does not fit x"))
+    if (!accept(t.weight && t.weight->multiplies() && t.weight->cols() == x.cols, "matmul", "weight does not fit x"))
       return;
     if (!accept(valid(t.out) && t.out.rows == x.rows && t.out.cols == t.weight->rows(), "matmul",
                 "weight does not fit out"))

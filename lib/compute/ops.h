@@ -43,9 +43,10 @@ struct Mat {
 
 /// What a weight is prepared for.
 enum class Usage {
-  matmul,  ///< left side of Stream::matmul: repacked for the device
-  gather,  ///< Stream::embed: rows are read one by one; may keep pointing into the source
-  vector,  ///< norm weights and biases: one float32 row
+  matmul,            ///< left side of Stream::matmul: repacked for the device
+  matmul_in_source,  ///< the same, read from the source each time: slower, takes no memory; same results, bit for bit
+  gather,            ///< Stream::embed: rows are read one by one; may keep pointing into the source
+  vector,            ///< norm weights and biases: one float32 row
 };
 
 /// A tensor prepared for a device. Immutable, shared by streams.
@@ -60,6 +61,7 @@ class Weight {
   uint32_t rows() const { return rows_; }  ///< output features
   uint32_t cols() const { return cols_; }  ///< input features
   Usage usage() const { return usage_; }
+  bool multiplies() const { return usage_ == Usage::matmul || usage_ == Usage::matmul_in_source; }
 
  private:
   tensor::DType type_;
@@ -125,7 +127,7 @@ enum class RopePairs { interleaved, halves };
 
 /// One output of a group of products that share their input.
 struct MatmulTarget {
-  const Weight* weight = nullptr;  ///< [out.cols, x.cols], Usage::matmul
+  const Weight* weight = nullptr;  ///< [out.cols, x.cols], prepared for matmul
   const Weight* bias = nullptr;    ///< added to each row where given; [1, out.cols], Usage::vector
   Mat out;                         ///< [x.rows, weight.rows]
 };

@@ -118,7 +118,9 @@ class Backend final : public compute::Backend {
     try {
       switch (usage) {
         case Usage::matmul:
-          return PanelWeight::pack(source, pool_);
+          return PanelWeight::pack(source, arena_, pool_);
+        case Usage::matmul_in_source:
+          return PanelWeight::keep(source);
         case Usage::gather:
           return std::unique_ptr<compute::Weight>(std::make_unique<TableWeight>(source, *format));
         case Usage::vector:
@@ -148,6 +150,7 @@ class Backend final : public compute::Backend {
 
  private:
   base::ThreadPool& pool_;
+  PanelArena arena_;
 };
 
 }  // namespace

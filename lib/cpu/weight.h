@@ -8,43 +8,33 @@
 #include "lib/base/thread_pool.h"
 #include "lib/compute/ops.h"
 #include "lib/cpu/matmul/panel_kernels.h"
+#include "lib/cpu/panel_memory.h"
 #include "lib/quant/format.h"
 
 namespace quern::cpu {
 
-/// Memory for panels: aligned to a cache line, on huge pages where the system grants them, not initialised.
-class PanelMemory {
- public:
-  static Result<PanelMemory> allocate(size_t size_bytes);
-  PanelMemory() = default;
-  PanelMemory(PanelMemory&&) noexcept;
-  PanelMemory& operator=(PanelMemory&&) noexcept;
-  ~PanelMemory();
-
-  uint8_t* data() const { return data_; }
-  size_t size_bytes() const { return size_bytes_; }
-
- private:
-  uint8_t* data_ = nullptr;
-  size_t size_bytes_ = 0;
-};
-
-/// Usage::matmul: rows repacked into panels (lib/quant/panel-inl.h).
+/// The left side of products, in panels (lib/quant/panel-inl.h): repacked once, or out of the source when asked for.
 class PanelWeight final : public compute::Weight {
  public:
-  static Result<std::unique_ptr<compute::Weight>> pack(const tensor::TensorView& source, base::ThreadPool& pool);
+  static Result<std::unique_ptr<compute::Weight>> pack(const tensor::TensorView& source, PanelArena& arena,
+                                                       base::ThreadPool& pool);
+  static Result<std::unique_ptr<compute::Weight>> keep(const tensor::TensorView& source);
 
+  bool packed() const { return usage() == compute::Usage::matmul; }
   uint64_t size_bytes() const override { return memory_.size_bytes(); }
   const PanelKernels& kernels() const { return *kernels_; }
   size_t n_panels() const { return (rows() + kernels_->lanes - 1) / kernels_->lanes; }
   size_t n_groups() const { return cols() / kernels_->group_elems; }
   size_t panel_bytes() const { return n_groups() * kernels_->group_bytes; }
-  const uint8_t* panel(size_t p) const { return memory_.data() + p * panel_bytes(); }
+  /// Panels [begin, end), one behind the other. A weight that is not packed packs them into `scratch`, which has room.
+  const uint8_t* panels(size_t begin, size_t end, uint8_t* scratch) const;
 
  private:
-  PanelWeight(const tensor::TensorView& source, const PanelKernels& kernels);
-  void pack_panel(const tensor::TensorView& source, size_t p);
+  static Result<std::unique_ptr<PanelWeight>> make(const tensor::TensorView& source, compute::Usage usage);
+  PanelWeight(const tensor::TensorView& source, const PanelKernels& kernels, compute::Usage usage);
+  void pack_panels(size_t begin, size_t end, uint8_t* out) const;
 
+  tensor::TensorView source_;  ///< not read again once packed
   const PanelKernels* kernels_;
   PanelMemory memory_;
 };

@@ -79,9 +79,10 @@ void log_unused(const io::ModelFile& file, const std::vector<Binding>& bindings,
   log(LogLevel::debug, cat(file.path, ": ", unused, " tensors are not used, the first is ", io::quoted(first->name)));
 }
 
-compute::Usage usage_of(Role role) {
+compute::Usage usage_of(Role role, bool repack) {
   if (role == Role::table) return compute::Usage::gather;
-  return role == Role::vector ? compute::Usage::vector : compute::Usage::matmul;
+  if (role == Role::vector) return compute::Usage::vector;
+  return repack ? compute::Usage::matmul : compute::Usage::matmul_in_source;
 }
 
 }  // namespace
@@ -104,25 +105,25 @@ Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch
 }
 
 Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Binding>& bindings, uint32_t n_layer,
-                                compute::Backend& backend, const LoadHooks& hooks) {
+                                compute::Backend& backend, const LoadOptions& options) {
   Weights weights(n_layer);
   constexpr uint64_t kReports = 200;  // at most about so many calls of `progress`
   uint64_t total = 0, done = 0, reported = 0;
   for (const Binding& b : bindings) total += b.entry->view.size_bytes();
   for (const Binding& b : bindings) {
-    QUERN_ENSURE(!hooks.cancel.cancelled(), Errc::cancelled, file.path, ": loading was cancelled");
+    QUERN_ENSURE(!options.cancel.cancelled(), Errc::cancelled, file.path, ": loading was cancelled");
     const tensor::TensorView& view = b.entry->view;
     done += view.size_bytes();
     if (b.spec->role != Role::factors) {
-      auto weight = backend.prepare(view, usage_of(b.spec->role));
+      auto weight = backend.prepare(view, usage_of(b.spec->role, options.repack));
       if (!weight) return fail(weight.error().code, where(file, b.entry->name), weight.error().message);
       const bool copied = (*weight)->size_bytes() > 0;  // others may keep pointing into the file
       if (copied) file.parts[b.entry->file_index].release({view.data, view.size_bytes()});
       weights.set(b.spec->slot, b.layer, std::move(*weight));
     }
-    if (!hooks.progress || (done != total && done - reported < total / kReports)) continue;
+    if (!options.progress || (done != total && done - reported < total / kReports)) continue;
     reported = done;
-    QUERN_ENSURE(hooks.progress({"load", done, total}), Errc::cancelled, file.path, ": loading was cancelled");
+    QUERN_ENSURE(options.progress({"load", done, total}), Errc::cancelled, file.path, ": loading was cancelled");
   }
   return weights;
 }

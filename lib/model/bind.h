@@ -27,15 +27,16 @@ struct Binding {
 Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec,
                                            const Hparams& hparams, const LogFn& log);
 
-struct LoadHooks {
+struct LoadOptions {
   ProgressFn progress;  ///< stage "load", in bytes
   CancelToken cancel;   ///< checked before each tensor
+  bool repack = true;   ///< false: Usage::matmul_in_source
 };
 
 /// Prepares the tensors, one after the other, and lets the system drop the pages of those that were copied. Bindings of
 /// Role::factors are left out: they are the host's.
 Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Binding>& bindings, uint32_t n_layer,
-                                compute::Backend& backend, const LoadHooks& hooks);
+                                compute::Backend& backend, const LoadOptions& options);
 
 /// The values of a Role::factors tensor, checked to be finite and positive; empty if no binding has that slot.
 Result<std::vector<float>> read_factors(const io::ModelFile& file, const std::vector<Binding>& bindings,

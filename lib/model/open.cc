@@ -74,7 +74,7 @@ Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute
   QUERN_TRY(const std::vector<float> divisors, read_factors(model->file, bindings, arch::Slot::rope_freqs));
   model->rope = RopeTable(hp.rope, hp.n_rot, divisors);
   model->fingerprint = fingerprint(model->file, model->architecture);
-  QUERN_TRY(model->weights, prepare_weights(model->file, bindings, hp.n_layer, backend, options.hooks));
+  QUERN_TRY(model->weights, prepare_weights(model->file, bindings, hp.n_layer, backend, options.load));
   return std::unique_ptr<const LoadedModel>(std::move(model));
 }
 

@@ -24,7 +24,7 @@ struct OpenOptions {
   bool use_mmap = true;
   bool vocab_only = false;  ///< metadata and tokenizer; of any architecture
   LogFn log;
-  LoadHooks hooks;
+  LoadOptions load;
 };
 
 /// Everything about one model file. Immutable after open(), so that any number of threads may use it. The mapping

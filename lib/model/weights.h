@@ -31,8 +31,7 @@ class Weights {
   bool quantized() const {
     for (const auto& slots : tables_) {
       for (const auto& weight : slots) {
-        if (weight && weight->usage() == compute::Usage::matmul && quant::find_format(weight->type())->block_elems > 1)
-          return true;
+        if (weight && weight->multiplies() && quant::find_format(weight->type())->block_elems > 1) return true;
       }
     }
     return false;

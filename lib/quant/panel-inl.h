@@ -106,11 +106,12 @@ HWY_INLINE VU8 bits_of(VU32 v, uint8_t mask) {
   return hn::And(hn::BitCast(DU8(), shifted), hn::Set(DU8(), mask));
 }
 
-/// Dwords 0 .. 3 of four rows to out[t * kLanes + r].
-HWY_INLINE void transpose_4x4(const uint8_t* const* rows, uint8_t* out) {
+/// The 4 dwords from byte `offset` on of four rows to out[t * kLanes + r].
+HWY_INLINE void transpose_4x4(const uint8_t* const* rows, size_t offset, uint8_t* out) {
   const hn::FixedTag<uint32_t, 4> d;
-  const auto load = [d](const uint8_t* p) HWY_ATTR { return hn::LoadU(d, reinterpret_cast<const uint32_t*>(p)); };
-  const auto a = load(rows[0]), b = load(rows[1]), c = load(rows[2]), e = load(rows[3]);
+  const auto load = [&](size_t r)
+                        HWY_ATTR { return hn::LoadU(d, reinterpret_cast<const uint32_t*>(rows[r] + offset)); };
+  const auto a = load(0), b = load(1), c = load(2), e = load(3);
   const auto ab_low = hn::InterleaveLower(d, a, b), ab_high = hn::InterleaveUpper(d, a, b);
   const auto ce_low = hn::InterleaveLower(d, c, e), ce_high = hn::InterleaveUpper(d, c, e);
   auto* to = reinterpret_cast<uint32_t*>(out);
@@ -118,6 +119,18 @@ HWY_INLINE void transpose_4x4(const uint8_t* const* rows, uint8_t* out) {
   hn::StoreU(hn::ConcatUpperUpper(d, ce_low, ab_low), d, to + kLanes);
   hn::StoreU(hn::ConcatLowerLower(d, ce_high, ab_high), d, to + 2 * kLanes);
   hn::StoreU(hn::ConcatUpperUpper(d, ce_high, ab_high), d, to + 3 * kLanes);
+}
+
+/// The n dwords from byte `offset` on of every row to out[t * kLanes + r]. Four rows at a time to their end: where the
+/// rows are a power of two apart, their lines push each other out of the first-level cache.
+HWY_INLINE void transpose_dwords(const uint8_t* const (&rows)[kLanes], size_t offset, size_t n, uint8_t* out) {
+  const size_t whole = n / 4 * 4;
+  for (size_t r = 0; r < kLanes; r += 4) {
+    for (size_t t = 0; t < whole; t += 4) transpose_4x4(rows + r, offset + 4 * t, out + 4 * (t * kLanes + r));
+  }
+  for (size_t t = whole; t < n; ++t) {
+    for (size_t r = 0; r < kLanes; ++r) std::memcpy(out + 4 * (t * kLanes + r), rows[r] + offset + 4 * t, 4);
+  }
 }
 
 /// Some dwords of a block's body, for Panel::kOrder.
@@ -147,17 +160,30 @@ HWY_INLINE void pack_group(const uint8_t* const (&blocks)[kLanes], uint8_t* grou
   }
   uint8_t* out = group + kLanes * Panel::kHeadBytes;
   for (const DwordRun run : dword_order<Panel>()) {
-    size_t t = run.first;
-    const size_t end = t + run.count;
-    for (; t + 4 <= end; t += 4, out += 4 * 4 * kLanes) {
-      for (size_t r = 0; r < kLanes; r += 4) {
-        const uint8_t* rows[4];
-        for (size_t i = 0; i < 4; ++i) rows[i] = blocks[r + i] + kBody + 4 * t;
-        transpose_4x4(rows, out + 4 * r);
-      }
-    }
-    for (; t < end; ++t, out += 4 * kLanes) {
-      for (size_t r = 0; r < kLanes; ++r) std::memcpy(out + 4 * r, blocks[r] + kBody + 4 * t, 4);
+    transpose_dwords(blocks, kBody + size_t{4} * run.first, run.count, out);
+    out += size_t{4} * run.count * kLanes;
+  }
+}
+
+/// Groups of a float format that make one cache line of each row.
+template <class Panel>
+constexpr size_t kLineGroups = 64 / Panel::kBlockBytes;
+
+/// Packs that many groups of a float format; lines[r]: of row r.
+template <class Panel>
+HWY_INLINE void pack_line(const uint8_t* const (&lines)[kLanes], uint8_t* groups) {
+  if constexpr (Panel::kBlockBytes == 4) {
+    transpose_dwords(lines, 0, 16, groups);
+  } else {
+    static_assert(Panel::kBlockBytes == 2);
+    HWY_ALIGN uint8_t pairs[64 * kLanes];
+    transpose_dwords(lines, 0, 16, pairs);
+    const hn::Rebind<uint16_t, DU32> du16;
+    auto* out = reinterpret_cast<uint16_t*>(groups);
+    for (size_t t = 0; t < 16; ++t, out += 2 * kLanes) {
+      const VU32 pair = load_dwords(pairs, t);
+      hn::StoreU(hn::TruncateTo(du16, pair), du16, out);
+      hn::StoreU(hn::TruncateTo(du16, hn::ShiftRight<16>(pair)), du16, out + kLanes);
     }
   }
 }
@@ -165,12 +191,25 @@ HWY_INLINE void pack_group(const uint8_t* const (&blocks)[kLanes], uint8_t* grou
 /// Packs a panel: rows[r] are the blocks of row r, or nullptr for a row past the end (packed as zeros).
 template <class Panel>
 void pack_panel(const uint8_t* const* rows, size_t n_groups, uint8_t* panel) {
-  static constexpr uint8_t kZeros[Panel::kBlockBytes] = {};
-  const uint8_t* blocks[kLanes];
-  for (size_t r = 0; r < kLanes; ++r) blocks[r] = rows[r] ? rows[r] : kZeros;
-  for (size_t g = 0; g < n_groups; ++g, panel += kLanes * Panel::kBlockBytes) {
-    pack_group<Panel>(blocks, panel);
-    for (size_t r = 0; r < kLanes; ++r) blocks[r] += rows[r] ? Panel::kBlockBytes : 0;
+  constexpr size_t kGroupBytes = kLanes * Panel::kBlockBytes, kStep = Panel::kFloat ? kLineGroups<Panel> : 1;
+  static constexpr uint8_t kZeros[kStep * Panel::kBlockBytes] = {};
+  // The rows of a matrix lie one behind the other, so the next panel's are here. Reading kLanes rows side by side is
+  // more than the prefetchers of the hardware follow; the second-level cache has room for a panel.
+  const uint8_t* next = rows[0] + n_groups * kGroupBytes;
+  for (size_t g = 0; g < n_groups;) {
+    const uint8_t* blocks[kLanes];
+    for (size_t r = 0; r < kLanes; ++r) blocks[r] = rows[r] ? rows[r] + g * Panel::kBlockBytes : kZeros;
+    const size_t step = n_groups - g >= kStep ? kStep : 1;
+    for (size_t i = 0; i < step * kGroupBytes; i += 64) __builtin_prefetch(next + g * kGroupBytes + i, 0, 2);
+    uint8_t* const out = panel + g * kGroupBytes;
+    if constexpr (!Panel::kFloat) {
+      pack_group<Panel>(blocks, out);
+    } else if (step == kStep) {
+      pack_line<Panel>(blocks, out);
+    } else {
+      pack_group<Panel>(blocks, out);
+    }
+    g += step;
   }
 }
 

@@ -80,10 +80,11 @@ struct Problem {
   }
 
   /// The product for the rows of x given `at_once`.
-  std::vector<float> run(base::ThreadPool& pool, uint32_t at_once) const {
+  std::vector<float> run(base::ThreadPool& pool, uint32_t at_once, Usage usage = Usage::matmul) const {
     auto backend = cpu::make_backend(pool).value();
     auto stream = backend->make_stream().value();
-    auto weight = backend->prepare(view(), Usage::matmul).value();
+    auto weight = backend->prepare(view(), usage).value();
+    CHECK((weight->size_bytes() > 0) == (usage == Usage::matmul));
     auto in = backend->allocate(x.size()).value(), out = backend->allocate(uint64_t{n} * rows).value();
     const Mat mx{in.get(), 0, n, k, k}, mo{out.get(), 0, n, rows, rows};
     stream->upload(x, mx);
@@ -142,7 +143,7 @@ struct Problem {
 
 }  // namespace
 
-TEST_CASE("products equal float64 and do not depend on batch or threads, for every format and target") {
+TEST_CASE("products equal float64 and do not depend on batch, threads or repacking, for every format and target") {
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     hwy::SetSupportedTargetsForTest(target);
     CAPTURE(hwy::TargetName(target));
@@ -158,6 +159,8 @@ TEST_CASE("products equal float64 and do not depend on batch or threads, for eve
         CHECK(all == problem.run(*one, 1));
         CHECK(all == problem.run(*three, 7));
         CHECK(all == problem.run(*three, 19));
+        CHECK(all == problem.run(*one, 1, Usage::matmul_in_source));
+        CHECK(all == problem.run(*three, 19, Usage::matmul_in_source));
       }
     }
   }

@@ -68,7 +68,7 @@ def test_every_sampling_flag_is_taken():
 
 def test_context_and_cache_flags():
     expected = quern_json("run", "demo", "-p", FRANCE, "--temp", 0)["tokens"]
-    for flags in (["-t", 1], ["-t", 2, "-tb", 2], ["-b", 3], ["--no-mmap"], ["-c", 64]):
+    for flags in (["-t", 1], ["-t", 2, "-tb", 2], ["-b", 3], ["--no-mmap"], ["--no-repack"], ["--no-mmap", "--no-repack"], ["-c", 64]):
         assert quern_json("run", "demo", "-p", FRANCE, "--temp", 0, *flags)["tokens"] == expected, flags
     wide = quern_json("run", "demo", "-p", FRANCE, "--temp", 0, "-ctk", "f32", "-ctv", "f32")
     assert wide["text"] == "The capital of France is Paris."

@@ -41,6 +41,23 @@ TEST_CASE("the tokens of a sequence are known through every change") {
   CHECK(is(2, {}));
 }
 
+TEST_CASE("weights read from the mapped file give the logits of repacked ones, bit for bit") {
+  const auto tokens = demo().tokenizer().tokenize("The old house stood near the river, and");
+  ModelOptions options;
+  options.runtime = runtime(2);
+  options.repack = false;
+  for (const bool use_mmap : {true, false}) {
+    options.use_mmap = use_mmap;
+    const Model in_source = Model::open(kDemoPath, options).value();
+    auto expected = demo_context(), found = Context::create(in_source).value();
+    for (auto* context : {&expected, &found}) {
+      REQUIRE(context->append(tokens));
+      REQUIRE(context->append({tokens.data(), 1}));
+    }
+    CHECK(copy(found.last_logits()) == copy(expected.last_logits()));
+  }
+}
+
 TEST_CASE("a restored sequence goes on as the saved one would have") {
   const auto tokens = demo().tokenizer().tokenize("The old house stood near the river, and");
   auto first = demo_context();

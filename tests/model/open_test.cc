@@ -163,7 +163,7 @@ TEST_CASE("rope_freqs must be finite and positive") {
 TEST_CASE("progress counts bytes, and ends a load") {
   std::vector<uint64_t> done;
   model::OpenOptions options;
-  options.hooks.progress = [&](const Progress& p) {
+  options.load.progress = [&](const Progress& p) {
     CHECK(p.stage == "load");
     CHECK(p.done <= p.total);
     done.push_back(p.done);
@@ -175,13 +175,13 @@ TEST_CASE("progress counts bytes, and ends a load") {
   CHECK(std::is_sorted(done.begin(), done.end()));
   CHECK(done.back() == (*model)->tensor_bytes);
 
-  options.hooks.progress = [](const Progress& p) { return p.done * 2 < p.total; };
+  options.load.progress = [](const Progress& p) { return p.done * 2 < p.total; };
   const auto stopped = open_tiny(TinyModel(), options);
   REQUIRE(!stopped.has_value());
   CHECK(stopped.error().code == Errc::cancelled);
 
-  options.hooks = {};
-  options.hooks.cancel.cancel();
+  options.load = {};
+  options.load.cancel.cancel();
   const auto cancelled = open_tiny(TinyModel(), options);
   REQUIRE(!cancelled.has_value());
   CHECK(cancelled.error().code == Errc::cancelled);

@@ -109,32 +109,41 @@ HWY_ATTR void unpack(const uint8_t* group, float* out) {
   }
 }
 
-/// Deals the blocks out to the rows of panels of one group, leaving `empty_rows` rows of each panel past the end.
+/// Blocks of one row in a panel of the test: of the float formats more than one cache line.
+template <class Panel>
+constexpr size_t kGroups = Panel::kFloat ? 35 : 2;
+
+/// Compares the groups of one row (lane r of the panel) with the scalar decoding of its blocks, nullptr for zeros.
+template <class Panel, class Format>
+void check_row(const std::vector<float>& found, size_t r, const uint8_t* blocks, PanelReport& report) {
+  std::vector<float> expected(kGroups<Panel> * Panel::kGroup);
+  if (blocks) Format::decode(reinterpret_cast<const std::byte*>(blocks), expected.data(), expected.size());
+  for (size_t e = 0; e < expected.size(); ++e, ++report.weights) {
+    const float value = found[e * kLanes + r];
+    if (value == expected[e]) continue;  // 0 and -0 are the same weight
+    if (report.wrong++ == 0) report.found = value, report.expected = expected[e];
+  }
+}
+
+/// Deals the blocks out to the rows of panels, leaving `empty_rows` rows of each panel past the end.
 template <class Panel, class Format>
 HWY_ATTR PanelReport check_panel(const uint8_t* blocks, size_t n_blocks, size_t empty_rows) {
   static_assert(Panel::kBlockBytes == sizeof(typename Format::Block) && Panel::kGroup == Format::kBlockElems);
   PanelReport report;
   report.lanes = kLanes;
-  const size_t rows = kLanes - empty_rows;
-  std::vector<uint8_t> storage(Panel::kBlockBytes * kLanes + 1);
-  uint8_t* group = storage.data() + 1;  // nothing may need alignment
-  std::vector<float> found(Panel::kGroup * kLanes), expected(Panel::kGroup);
-  for (size_t first = 0; first < n_blocks; first += rows) {
+  const size_t rows = kLanes - empty_rows, row_bytes = kGroups<Panel> * Panel::kBlockBytes;
+  const size_t n_rows = n_blocks / kGroups<Panel>, group_bytes = Panel::kBlockBytes * kLanes;
+  std::vector<uint8_t> storage(kGroups<Panel> * group_bytes + 1);
+  uint8_t* panel = storage.data() + 1;  // nothing may need alignment
+  std::vector<float> found(kGroups<Panel> * Panel::kGroup * kLanes);
+  for (size_t first = 0; first < n_rows; first += rows) {
     const uint8_t* row_blocks[kLanes] = {};
-    for (size_t r = 0; r < rows && first + r < n_blocks; ++r) row_blocks[r] = blocks + (first + r) * Panel::kBlockBytes;
-    pack_panel<Panel>(row_blocks, 1, group);
-    unpack<Panel>(group, found.data());
-    for (size_t r = 0; r < kLanes; ++r) {
-      std::fill(expected.begin(), expected.end(), 0.f);
-      if (row_blocks[r]) {
-        Format::decode(reinterpret_cast<const std::byte*>(row_blocks[r]), expected.data(), expected.size());
-      }
-      for (size_t e = 0; e < Panel::kGroup; ++e, ++report.weights) {
-        const float value = found[e * kLanes + r];
-        if (value == expected[e]) continue;  // 0 and -0 are the same weight
-        if (report.wrong++ == 0) report.found = value, report.expected = expected[e];
-      }
+    for (size_t r = 0; r < rows && first + r < n_rows; ++r) row_blocks[r] = blocks + (first + r) * row_bytes;
+    pack_panel<Panel>(row_blocks, kGroups<Panel>, panel);
+    for (size_t g = 0; g < kGroups<Panel>; ++g) {
+      unpack<Panel>(panel + g * group_bytes, found.data() + g * Panel::kGroup * kLanes);
     }
+    for (size_t r = 0; r < kLanes; ++r) check_row<Panel, Format>(found, r, row_blocks[r], report);
   }
   return report;
 }
@@ -205,7 +214,7 @@ TEST_CASE("panels hold the weights of the scalar decoding on every SIMD target")
         CAPTURE(report.found);
         CAPTURE(report.expected);
         CHECK(report.wrong == 0);
-        CHECK(report.weights >= n_blocks * format.block_elems);
+        CHECK(report.weights >= (n_blocks - 34) * format.block_elems);  // all but a part of a row
       }
     }
     ++targets;

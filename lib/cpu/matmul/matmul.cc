@@ -14,7 +14,8 @@ namespace {
 // 64 KiB reach 37 (Zen 4). So the first tasks are large, and they shrink towards the end to let all threads finish at
 // once.
 constexpr size_t kLeastStreamBytes = size_t{32} << 10;
-// With more tiles a core keeps a task's weights in its second-level cache while it walks through the tiles.
+// With more tiles a core keeps a task's weights in its second-level cache while it walks through the tiles, as it does
+// with weights that it has to pack first.
 constexpr size_t kResidentBytes = size_t{256} << 10;
 }  // namespace
 
@@ -28,13 +29,20 @@ void Matmul::run(Mat x, std::span<const MatmulTarget> targets) {
     const auto kind = static_cast<size_t>(kernels.activation);
     if (!packed[kind]) activations_[kind].pack(x, kernels.activation, kernels.max_width, pool_);
     packed[kind] = true;
-    bytes_left += weight->size_bytes();
+    bytes_left += weight->n_panels() * weight->panel_bytes();
   }
   for (const MatmulTarget& target : targets) {
     const auto* weight = static_cast<const PanelWeight*>(target.weight);
     plan(target, activations_[static_cast<size_t>(weight->kernels().activation)], bytes_left);
   }
-  pool_.run(tasks_.size(), [&](size_t i) { run_task(tasks_[i]); });
+  size_t scratch_bytes = 0;
+  for (const Task& task : tasks_) {
+    if (task.weight->packed()) continue;
+    scratch_bytes = std::max(scratch_bytes, (task.panel_end - task.panel_begin) * task.weight->panel_bytes());
+  }
+  scratch_.resize(std::max(scratch_.size(), pool_.n_threads() * scratch_bytes));
+  pool_.run(tasks_.size(),
+            [&](size_t i, size_t worker) { run_task(tasks_[i], scratch_.data() + worker * scratch_bytes); });
 }
 
 void Matmul::plan(const MatmulTarget& target, const Activations& activations, size_t& bytes_left) {
@@ -43,7 +51,8 @@ void Matmul::plan(const MatmulTarget& target, const Activations& activations, si
   const auto n_tiles = static_cast<uint32_t>(activations.tiles.size());
   for (size_t p = 0; p < n_panels;) {
     const size_t share = bytes_left / (2 * pool_.n_threads());
-    const size_t bytes = n_tiles == 1 ? std::max(share, kLeastStreamBytes) : std::min(share, kResidentBytes);
+    const size_t bytes =
+        n_tiles == 1 && weight->packed() ? std::max(share, kLeastStreamBytes) : std::min(share, kResidentBytes);
     const size_t end = std::min(n_panels, p + bytes / panel_bytes + 1);
     tasks_.push_back({&target, weight, &activations, static_cast<uint32_t>(p), static_cast<uint32_t>(end)});
     bytes_left -= std::min(bytes_left, (end - p) * panel_bytes);
@@ -51,15 +60,17 @@ void Matmul::plan(const MatmulTarget& target, const Activations& activations, si
   }
 }
 
-void Matmul::run_task(const Task& task) {
+void Matmul::run_task(const Task& task, uint8_t* scratch) {
   const PanelWeight& weight = *task.weight;
   const PanelKernels& kernels = weight.kernels();
   const Mat& out = task.target->out;
+  const uint8_t* const panels = weight.panels(task.panel_begin, task.panel_end, scratch);
   for (const Tile& tile : task.activations->tiles) {
     for (uint32_t p = task.panel_begin; p < task.panel_end; ++p) {
       const size_t first_row = p * kernels.lanes;
       const size_t n_rows = std::min(kernels.lanes, weight.rows() - first_row);
-      kernels.by_width[tile.width](weight.panel(p), task.activations->data.data() + tile.offset, weight.n_groups(),
+      kernels.by_width[tile.width](panels + (p - task.panel_begin) * weight.panel_bytes(),
+                                   task.activations->data.data() + tile.offset, weight.n_groups(),
                                    out.row(tile.first_column) + first_row, out.stride, n_rows);
     }
   }

@@ -27,11 +27,12 @@ class Matmul {
   };
   /// Divides one target into tasks; bytes_left: of this and the following targets' weights.
   void plan(const compute::MatmulTarget& target, const Activations& activations, size_t& bytes_left);
-  static void run_task(const Task& task);
+  static void run_task(const Task& task, uint8_t* scratch);
 
   base::ThreadPool& pool_;
   std::array<Activations, kActivationKinds> activations_;
   std::vector<Task> tasks_;
+  std::vector<uint8_t> scratch_;  ///< per thread: the panels of a task whose weight is not packed
 };
 
 }  // namespace quern::cpu

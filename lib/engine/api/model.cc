@@ -51,8 +51,9 @@ Result<Model> Model::open(const std::string& path, const ModelOptions& options) 
     open.use_mmap = options.use_mmap;
     open.vocab_only = options.vocab_only;
     open.log = state.log;
-    open.hooks.progress = options.progress;
-    open.hooks.cancel = options.cancel;
+    open.load.progress = options.progress;
+    open.load.cancel = options.cancel;
+    open.load.repack = options.repack;
     QUERN_TRY(auto loaded, model::open(path, *state.backend, open));
     // Whoever holds the loaded model holds the runtime whose backend its weights belong to.
     impl->loaded = std::shared_ptr<const model::LoadedModel>(
