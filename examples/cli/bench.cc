@@ -89,8 +89,8 @@ void add_lists(CLI::App& command, BenchArgs& args) {
        "N,N");
   list("-t,--threads", args.threads, "Threads; 0: the fast physical cores this process may use (0)", "N,N");
   list("-b,--batch-size", args.n_batch, "Prompt tokens of one pass (512)", "N,N");
-  list("--cache-type-k", args.type_k, "-ctk: type of cached keys, f16 or f32 (f16)", "TYPE");
-  list("--cache-type-v", args.type_v, "-ctv: type of cached values, f16 or f32 (f16)", "TYPE");
+  list("--cache-type-k", args.type_k, "-ctk: type of cached keys: f16, f32, q8_0, q4_0 (f16)", "TYPE");
+  list("--cache-type-v", args.type_v, "-ctv: type of cached values: f16, f32, q8_0, q4_0 (f16)", "TYPE");
 }
 
 }  // namespace

@@ -129,10 +129,13 @@ uint64_t weight_bytes(const Model& model) {
 uint64_t cache_bytes_per_token(const Model& model, const BenchTest& test) {
   const ModelInfo& info = model.info();
   const uint64_t head = info.n_head > 0 ? info.n_embd / info.n_head : 0;
-  const auto bytes = [](const std::string& type) -> uint64_t { return type == "f32" ? 4 : 2; };
+  const auto sixteenths = [](const std::string& type) -> uint64_t {  // of a byte, per element
+    return type == "f32" ? 64 : type == "f16" ? 32 : type == "q8_0" ? 17 : 9;
+  };
   return uint64_t{info.n_layer} * info.n_head_kv *
-         (number_in(model, "attention.key_length", head) * bytes(test.type_k) +
-          number_in(model, "attention.value_length", head) * bytes(test.type_v));
+         (number_in(model, "attention.key_length", head) * sixteenths(test.type_k) +
+          number_in(model, "attention.value_length", head) * sixteenths(test.type_v)) /
+         16;
 }
 
 uint64_t bytes_per_pass(const Model& model, const BenchTest& test) {

@@ -57,9 +57,7 @@ Result<std::vector<std::string>> parse_types(const std::string& flag, const std:
   std::vector<std::string> out;
   for (const auto& text : texts) {
     for (const auto part : split(text)) {
-      if (part != "f16" && part != "f32") {
-        return Error{Errc::argument, flag + ": cache type '" + std::string(part) + "': expected f16 or f32"};
-      }
+      if (const auto type = cache_type(part); !type) return Error{Errc::argument, flag + ": " + type.error().message};
       out.emplace_back(part);
     }
   }

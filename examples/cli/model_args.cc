@@ -1,7 +1,6 @@
 #include "examples/cli/model_args.h"
 
 #include <filesystem>
-#include <optional>
 
 #include "examples/cli/console.h"
 #include "examples/cli/interrupt.h"
@@ -13,15 +12,15 @@ namespace fs = std::filesystem;
 
 constexpr const char* kDemoFile = "quern-demo-q8_0.gguf";
 
-std::optional<CacheType> cache_type(const std::string& name) {
+}  // namespace
+
+Result<CacheType> cache_type(std::string_view name) {
   if (name == "f16") return CacheType::f16;
   if (name == "f32") return CacheType::f32;
   if (name == "q8_0") return CacheType::q8_0;
   if (name == "q4_0") return CacheType::q4_0;
-  return std::nullopt;
+  return Error{Errc::argument, "cache type '" + std::string(name) + "': expected f16, f32, q8_0 or q4_0"};
 }
-
-}  // namespace
 
 void add_model_args(CLI::App& command, ModelArgs& args, bool with_threads) {
   command.add_option("MODEL,-m,--model", args.model, "GGUF file, or `demo`: the small model that comes with Quern")
@@ -118,9 +117,8 @@ Result<Model> open_model(const ModelArgs& args, const Runtime& runtime, bool voc
 
 Result<Context> create_context(const Model& model, const ContextArgs& args, uint32_t n_seq_max) {
   const auto type_k = cache_type(args.type_k), type_v = cache_type(args.type_v);
-  if (!type_k || !type_v) {
-    return Error{Errc::argument, "cache type '" + (type_k ? args.type_v : args.type_k) + "': expected f16 or f32"};
-  }
+  if (!type_k) return type_k.error();
+  if (!type_v) return type_v.error();
   ContextOptions options;
   options.n_ctx = args.n_ctx;
   options.n_batch = args.n_batch;

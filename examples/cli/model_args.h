@@ -41,6 +41,9 @@ Result<Model> open_model(const ModelArgs& args, bool vocab_only = false);
 Result<Model> open_model(const ModelArgs& args, const Runtime& runtime, bool vocab_only = false);
 Result<Context> create_context(const Model& model, const ContextArgs& args, uint32_t n_seq_max = 1);
 
+/// As -ctk and -ctv spell it.
+Result<CacheType> cache_type(std::string_view name);
+
 /// `demo` stands for the model that comes with Quern: beside the installed program (../share/quern/models), or in the
 /// source tree it was built from. Other names are paths.
 Result<std::string> resolve_model(const std::string& name);

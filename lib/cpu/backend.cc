@@ -150,7 +150,7 @@ class Backend final : public compute::Backend {
 
  private:
   base::ThreadPool& pool_;
-  PanelArena arena_;
+  Arena arena_;
 };
 
 }  // namespace

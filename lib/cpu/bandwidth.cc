@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "hwy/highway.h"
-#include "lib/cpu/panel_memory.h"
+#include "lib/cpu/arena.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
@@ -44,8 +44,8 @@ Result<double> measure_read_bandwidth(base::ThreadPool& pool, uint64_t size_byte
   QUERN_ENSURE(size_bytes >= kChunk && size_bytes <= uint64_t{1} << 40, Errc::argument, "size_bytes: expected ", kChunk,
                " to ", uint64_t{1} << 40, ", found ", size_bytes);
   const size_t n_chunks = size_bytes / kChunk;
-  PanelArena arena;
-  QUERN_TRY(const PanelMemory memory, arena.allocate(n_chunks * kChunk, pool));
+  Arena arena;
+  QUERN_TRY(const ArenaMemory memory, arena.allocate(n_chunks * kChunk, &pool));
   std::memset(memory.data(), 1, memory.size_bytes());  // untouched pages would all be the one page of zeros
   std::vector<uint64_t> sums(n_chunks);
   double best = 1e30;

@@ -28,11 +28,11 @@ Result<std::unique_ptr<compute::Weight>> PanelWeight::keep(const tensor::TensorV
   return std::unique_ptr<compute::Weight>(std::move(weight));
 }
 
-Result<std::unique_ptr<compute::Weight>> PanelWeight::pack(const tensor::TensorView& source, PanelArena& arena,
+Result<std::unique_ptr<compute::Weight>> PanelWeight::pack(const tensor::TensorView& source, Arena& arena,
                                                            base::ThreadPool& pool) {
   QUERN_TRY(auto weight, make(source, Usage::matmul));
   const size_t n_panels = weight->n_panels(), panel_bytes = weight->panel_bytes();
-  QUERN_TRY(weight->memory_, arena.allocate(n_panels * panel_bytes, pool));
+  QUERN_TRY(weight->memory_, arena.allocate(n_panels * panel_bytes, &pool));
   constexpr size_t kTaskBytes = size_t{256} << 10;
   const size_t per_task = kTaskBytes / std::max<size_t>(panel_bytes, 1) + 1;
   pool.run((n_panels + per_task - 1) / per_task, [&](size_t task) {

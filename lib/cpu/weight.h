@@ -7,8 +7,8 @@
 
 #include "lib/base/thread_pool.h"
 #include "lib/compute/ops.h"
+#include "lib/cpu/arena.h"
 #include "lib/cpu/matmul/panel_kernels.h"
-#include "lib/cpu/panel_memory.h"
 #include "lib/quant/format.h"
 
 namespace quern::cpu {
@@ -16,7 +16,7 @@ namespace quern::cpu {
 /// The left side of products, in panels (lib/quant/panel-inl.h): repacked once, or out of the source when asked for.
 class PanelWeight final : public compute::Weight {
  public:
-  static Result<std::unique_ptr<compute::Weight>> pack(const tensor::TensorView& source, PanelArena& arena,
+  static Result<std::unique_ptr<compute::Weight>> pack(const tensor::TensorView& source, Arena& arena,
                                                        base::ThreadPool& pool);
   static Result<std::unique_ptr<compute::Weight>> keep(const tensor::TensorView& source);
 
@@ -36,7 +36,7 @@ class PanelWeight final : public compute::Weight {
 
   tensor::TensorView source_;  ///< not read again once packed
   const PanelKernels* kernels_;
-  PanelMemory memory_;
+  ArenaMemory memory_;
 };
 
 /// Usage::gather: rows stay in the source and are decoded when asked for.

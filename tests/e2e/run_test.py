@@ -70,6 +70,9 @@ def test_context_and_cache_flags():
     expected = quern_json("run", "demo", "-p", FRANCE, "--temp", 0)["tokens"]
     for flags in (["-t", 1], ["-t", 2, "-tb", 2], ["-b", 3], ["--no-mmap"], ["--no-repack"], ["--no-mmap", "--no-repack"], ["-c", 64]):
         assert quern_json("run", "demo", "-p", FRANCE, "--temp", 0, *flags)["tokens"] == expected, flags
+    for kind in ("q8_0", "q4_0"):
+        coarse = quern_json("run", "demo", "-p", FRANCE, "--temp", 0, "-ctk", kind, "-ctv", kind)
+        assert "Paris" in coarse["text"], (kind, coarse["text"])
     wide = quern_json("run", "demo", "-p", FRANCE, "--temp", 0, "-ctk", "f32", "-ctv", "f32")
     assert wide["text"] == "The capital of France is Paris."
     out, err = quern("run", "demo", "-p", FRANCE + " and so on" * 20, "-c", 32, code=1)

@@ -9,8 +9,6 @@ using compute::kKvBlockTokens;
 using compute::KvType;
 
 namespace {
-constexpr std::align_val_t kAlignment{64};
-
 KvCodec codec_of(KvType type, bool rounded) {
   switch (type) {
     case KvType::f32:
@@ -60,8 +58,6 @@ void copy_token(KvCodec codec, bool keys, size_t dim, const std::byte* from, siz
 }
 }  // namespace
 
-void KvStore::FreeAligned::operator()(std::byte* p) const { ::operator delete[](p, kAlignment); }
-
 KvStore::KvStore(const compute::KvShape& shape)
     : shape_(shape), codec_k_(codec_of(shape.type_k, shape.rounded)), codec_v_(codec_of(shape.type_v, shape.rounded)) {
   for (const compute::KvLayer& layer : shape.layers) {
@@ -73,13 +69,14 @@ KvStore::KvStore(const compute::KvShape& shape)
 }
 
 Status KvStore::grow(uint32_t n_blocks) {
+  if (n_blocks <= blocks_.size()) return {};
   try {
+    const size_t n_new = n_blocks - blocks_.size();
+    QUERN_TRY(ArenaMemory slab, arena_.allocate(n_new * block_bytes_, nullptr));
     blocks_.reserve(n_blocks);
-    while (blocks_.size() < n_blocks) {
-      auto* memory = static_cast<std::byte*>(::operator new[](block_bytes_, kAlignment));
-      std::memset(memory, 0, block_bytes_);
-      blocks_.emplace_back(memory);
-    }
+    auto* data = reinterpret_cast<std::byte*>(slab.data());
+    for (uint32_t i = 0; i < n_new; ++i) blocks_.push_back({data, i, static_cast<uint32_t>(n_new)});
+    slabs_.push_back(std::move(slab));
   } catch (const std::bad_alloc&) {
     return fail(Errc::memory, "no memory for ", n_blocks, " cache blocks of ", block_bytes_, " bytes");
   }
@@ -87,12 +84,25 @@ Status KvStore::grow(uint32_t n_blocks) {
 }
 
 KvTile KvStore::tile(uint32_t block, uint32_t layer, uint32_t head) const {
-  std::byte* keys = blocks_[block].get() + layers_[layer].offset + head * layers_[layer].head_bytes;
-  return {keys, keys + layers_[layer].values_offset};
+  const Place& place = blocks_[block];
+  const LayerLayout& l = layers_[layer];
+  std::byte* keys = place.slab + (l.offset + head * l.head_bytes) * place.n_blocks + place.index * l.head_bytes;
+  return {keys, keys + l.values_offset};
+}
+
+template <class F>
+void KvStore::each_tile(uint32_t block, F&& f) const {
+  for (uint32_t layer = 0; layer < layers_.size(); ++layer) {
+    for (uint32_t head = 0; head < shape_.layers[layer].n_heads; ++head)
+      f(tile(block, layer, head).keys, layers_[layer].head_bytes);
+  }
 }
 
 void KvStore::copy_block(uint32_t from, uint32_t to) {
-  std::memcpy(blocks_[to].get(), blocks_[from].get(), block_bytes_);
+  for (uint32_t layer = 0; layer < layers_.size(); ++layer) {
+    for (uint32_t head = 0; head < shape_.layers[layer].n_heads; ++head)
+      std::memcpy(tile(to, layer, head).keys, tile(from, layer, head).keys, layers_[layer].head_bytes);
+  }
 }
 
 void KvStore::move_slot(uint32_t from, uint32_t to) {
@@ -108,11 +118,17 @@ void KvStore::move_slot(uint32_t from, uint32_t to) {
 }
 
 void KvStore::read_block(uint32_t block, std::span<std::byte> out) const {
-  std::memcpy(out.data(), blocks_[block].get(), block_bytes_);
+  each_tile(block, [to = out.data()](const std::byte* tile, uint64_t n) mutable {
+    std::memcpy(to, tile, n);
+    to += n;
+  });
 }
 
 void KvStore::write_block(uint32_t block, std::span<const std::byte> in) {
-  std::memcpy(blocks_[block].get(), in.data(), block_bytes_);
+  each_tile(block, [from = in.data()](std::byte* tile, uint64_t n) mutable {
+    std::memcpy(tile, from, n);
+    from += n;
+  });
 }
 
 std::string KvStore::layout() const {

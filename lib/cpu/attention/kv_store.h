@@ -1,5 +1,7 @@
-// Keys and values of the CPU backend. In a cache block there is, layer after layer and head after head, the tile of the
-// keys and the tile of the values (kv_layout.h).
+// Keys and values of the CPU backend: for every block, layer and head a tile of the keys and, behind it, one of the
+// values (kv_layout.h). Blocks that the store grew by at one time are a slab: layer after layer, head after head, the
+// tiles of all its blocks. So what one head reads of a long sequence is one long run of memory, at the memory's full
+// speed.
 #pragma once
 
 #include <cstddef>
@@ -7,6 +9,7 @@
 #include <vector>
 
 #include "lib/compute/ops.h"
+#include "lib/cpu/arena.h"
 #include "lib/cpu/attention/kv_layout.h"
 
 namespace quern::cpu {
@@ -36,17 +39,26 @@ class KvStore final : public compute::KvStore {
   KvCodec codec_v() const { return codec_v_; }
 
  private:
+  /// Of one block's tiles, in bytes.
   struct LayerLayout {
-    uint64_t offset, head_bytes, values_offset;
+    uint64_t offset;  ///< of the layers before
+    uint64_t head_bytes, values_offset;
   };
-  struct FreeAligned {
-    void operator()(std::byte* p) const;
+  /// Where a block is: number `index` of a slab of n_blocks.
+  struct Place {
+    std::byte* slab;
+    uint32_t index, n_blocks;
   };
+  /// f(tile of a head, its bytes) for all layers and heads of a block, in order.
+  template <class F>
+  void each_tile(uint32_t block, F&& f) const;
   compute::KvShape shape_;
   KvCodec codec_k_, codec_v_;
   std::vector<LayerLayout> layers_;
   uint64_t block_bytes_ = 0;
-  std::vector<std::unique_ptr<std::byte[], FreeAligned>> blocks_;
+  Arena arena_;
+  std::vector<ArenaMemory> slabs_;
+  std::vector<Place> blocks_;
 };
 
 }  // namespace quern::cpu

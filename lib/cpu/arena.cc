@@ -1,4 +1,4 @@
-#include "lib/cpu/panel_memory.h"
+#include "lib/cpu/arena.h"
 
 #include <sys/mman.h>
 
@@ -23,7 +23,7 @@ uint8_t* map(size_t size_bytes) {
 
 }  // namespace
 
-struct PanelArena::Piece {
+struct Arena::Piece {
   uint8_t* data = nullptr;
   size_t size_bytes = 0;
   size_t used = 0;     ///< handed out so far, from the start
@@ -51,8 +51,8 @@ struct PanelArena::Piece {
   }
 };
 
-Result<PanelMemory> PanelArena::allocate(size_t size_bytes, base::ThreadPool& pool) {
-  PanelMemory out;
+Result<ArenaMemory> Arena::allocate(size_t size_bytes, base::ThreadPool* pool) {
+  ArenaMemory out;
   if (size_bytes == 0) return out;
   std::shared_ptr<Piece> piece;
   size_t begin = 0, touch_begin = 0, touch_end = 0;
@@ -61,7 +61,7 @@ Result<PanelMemory> PanelArena::allocate(size_t size_bytes, base::ThreadPool& po
     piece = current_.lock();
     if (piece == nullptr || piece->size_bytes - piece->used < size_bytes) {
       piece = Piece::make(size_bytes);
-      QUERN_ENSURE(piece->data != nullptr, Errc::memory, "no memory for ", size_bytes, " bytes of weights");
+      QUERN_ENSURE(piece->data != nullptr, Errc::memory, "no memory for ", size_bytes, " bytes");
       current_ = piece;
     }
     begin = piece->used;
@@ -69,8 +69,10 @@ Result<PanelMemory> PanelArena::allocate(size_t size_bytes, base::ThreadPool& po
     touch_begin = piece->touched;
     touch_end = piece->touched = round_up(piece->used, kHugePage);
   }
-  pool.run((touch_end - touch_begin) / kHugePage,
-           [&](size_t page) { *static_cast<volatile uint8_t*>(piece->data + touch_begin + page * kHugePage) = 0; });
+  if (pool != nullptr) {
+    pool->run((touch_end - touch_begin) / kHugePage,
+              [&](size_t page) { *static_cast<volatile uint8_t*>(piece->data + touch_begin + page * kHugePage) = 0; });
+  }
   out.data_ = std::shared_ptr<uint8_t>(piece, piece->data + begin);
   out.size_bytes_ = size_bytes;
   return out;
