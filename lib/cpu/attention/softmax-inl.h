@@ -10,6 +10,7 @@
 #include "hwy/contrib/math/math-inl.h"
 #include "lib/cpu/attention/walk.h"
 #include "lib/cpu/dot-inl.h"
+#include "lib/cpu/sum-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
@@ -97,15 +98,16 @@ HWY_INLINE void exponentiate(KeyBlock& block, const float* top, float* sum) {
   const DF df;
   unrolled<kCount>([&](auto c) QUERN_INLINE_LAMBDA {
     float* scores = block.weights + c * kTokens;
-    VF total = hn::Zero(df);
+    VF total[kSumVectors];
+    unrolled<kSumVectors>([&](auto v) QUERN_INLINE_LAMBDA { total[v] = hn::Zero(df); });
     unrolled<kTokens / kLanes>([&](auto v) QUERN_INLINE_LAMBDA {
       const VF below = hn::Sub(hn::LoadU(df, scores + v * kLanes), hn::Set(df, top[c]));
       VF weight = exp2_of_negative(df, hn::Mul(below, hn::Set(df, kLog2E)));
       if constexpr (kEdge) weight = hn::IfThenElseZero(visible(v * kLanes, block.lo[c], block.hi[c]), weight);
       hn::StoreU(weight, df, scores + v * kLanes);
-      total = hn::Add(total, weight);
+      total[v % kSumVectors] = hn::Add(total[v % kSumVectors], weight);
     });
-    sum[c] = hn::ReduceSum(df, total);
+    sum[c] = sum_of(total);
   });
 }
 

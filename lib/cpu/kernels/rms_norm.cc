@@ -6,7 +6,7 @@
 #define HWY_TARGET_INCLUDE "lib/cpu/kernels/rms_norm.cc"
 #include "hwy/foreach_target.h"
 
-#include "hwy/highway.h"
+#include "lib/cpu/sum-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
@@ -15,18 +15,23 @@ namespace hn = hwy::HWY_NAMESPACE;
 void rms_norm_row(const float* x, const float* weight, float eps, float* out, size_t n) {
   const hn::ScalableTag<float> df;
   const size_t lanes = hn::Lanes(df);
-  auto even = hn::Zero(df), odd = hn::Zero(df);
+  // 32 chains: those of the elements 0 .. 15 and 16 .. 31 of every 32.
+  SumVector even[kSumVectors], odd[kSumVectors];
+  for (size_t v = 0; v < kSumVectors; ++v) even[v] = odd[v] = hn::Zero(df);
   size_t i = 0;
-  for (; i + 2 * lanes <= n; i += 2 * lanes) {
-    const auto a = hn::LoadU(df, x + i), b = hn::LoadU(df, x + i + lanes);
-    even = hn::MulAdd(a, a, even);
-    odd = hn::MulAdd(b, b, odd);
+  for (; i + 2 * kPartialSums <= n; i += 2 * kPartialSums) {
+    for (size_t v = 0; v < kSumVectors; ++v) {
+      const auto a = hn::LoadU(df, x + i + v * lanes), b = hn::LoadU(df, x + i + kPartialSums + v * lanes);
+      even[v] = hn::MulAdd(a, a, even[v]);
+      odd[v] = hn::MulAdd(b, b, odd[v]);
+    }
   }
-  for (; i < n; i += lanes) {
+  for (size_t v = 0; i < n; i += lanes, v = (v + 1) % kSumVectors) {
     const auto a = hn::LoadN(df, x + i, n - i);
-    even = hn::MulAdd(a, a, even);
+    even[v] = hn::MulAdd(a, a, even[v]);
   }
-  const double mean = static_cast<double>(hn::ReduceSum(df, hn::Add(even, odd))) / static_cast<double>(n);
+  for (size_t v = 0; v < kSumVectors; ++v) even[v] = hn::Add(even[v], odd[v]);
+  const double mean = static_cast<double>(sum_of(even)) / static_cast<double>(n);
   const auto inverse = hn::Set(df, static_cast<float>(1.0 / std::sqrt(mean + static_cast<double>(eps))));
   for (i = 0; i + lanes <= n; i += lanes) {
     hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(df, x + i), inverse), hn::LoadU(df, weight + i)), df, out + i);
