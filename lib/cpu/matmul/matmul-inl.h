@@ -216,29 +216,41 @@ HWY_NOINLINE void multiply_quantized(const uint8_t* panel, const uint8_t* tile, 
   store_tile<kWidth>(acc, out, out_stride, n_rows);
 }
 
-/// Float formats: the even and the odd elements of K are summed apart, then added.
+/// sums[c] += the products of n elements of K. The even and the odd ones are summed apart, then added.
 template <class Panel, size_t kWidth>
-HWY_NOINLINE void multiply_float(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out,
-                                 size_t out_stride, size_t n_rows) {
+HWY_INLINE void add_elements(const uint8_t* panel, const float* x, size_t n, VF32 (&sums)[kWidth]) {
   const DF32 df;
   constexpr size_t kGroupBytes = qn::kLanes * Panel::kBlockBytes;
-  const auto* x = reinterpret_cast<const float*>(tile);
   VF32 even[kWidth], odd[kWidth];
   unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { even[c] = odd[c] = hn::Zero(df); });
-  size_t k = 0;
-  for (; k + 2 <= n_groups; k += 2, panel += 2 * kGroupBytes, x += 2 * kWidth) {
+  for (size_t k = 0; k + 2 <= n; k += 2, panel += 2 * kGroupBytes, x += 2 * kWidth) {
     const VF32 w0 = Panel::load(panel), w1 = Panel::load(panel + kGroupBytes);
     unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA {
       even[c] = hn::MulAdd(w0, hn::Set(df, x[c]), even[c]);
       odd[c] = hn::MulAdd(w1, hn::Set(df, x[kWidth + c]), odd[c]);
     });
   }
-  if (k < n_groups) {
+  if (n % 2 != 0) {
     const VF32 w0 = Panel::load(panel);
     unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { even[c] = hn::MulAdd(w0, hn::Set(df, x[c]), even[c]); });
   }
-  unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { even[c] = hn::Add(even[c], odd[c]); });
-  store_tile<kWidth>(even, out, out_stride, n_rows);
+  unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { sums[c] = hn::Add(sums[c], hn::Add(even[c], odd[c])); });
+}
+
+/// Float formats. Sums of sums: the error of one long chain grows with its length.
+template <class Panel, size_t kWidth>
+HWY_NOINLINE void multiply_float(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out,
+                                 size_t out_stride, size_t n_rows) {
+  constexpr size_t kRun = 128;
+  const auto* x = reinterpret_cast<const float*>(tile);
+  VF32 sums[kWidth];
+  unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { sums[c] = hn::Zero(DF32()); });
+  size_t k = 0;
+  for (; k + kRun <= n_groups; k += kRun)
+    add_elements<Panel, kWidth>(panel + k * qn::kLanes * Panel::kBlockBytes, x + k * kWidth, kRun, sums);
+  if (k < n_groups)
+    add_elements<Panel, kWidth>(panel + k * qn::kLanes * Panel::kBlockBytes, x + k * kWidth, n_groups - k, sums);
+  store_tile<kWidth>(sums, out, out_stride, n_rows);
 }
 
 template <class Panel, bool kVnni, size_t kWidth>
