@@ -11,7 +11,7 @@
 
 namespace quern::cpu {
 
-/// Bytes of a Arena, aligned to a cache line. Goes back to the system together with its neighbours.
+/// Bytes of an Arena, aligned to a cache line. Goes back to the system together with its neighbours.
 class ArenaMemory {
  public:
   ArenaMemory() = default;

@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -21,6 +20,7 @@
 #include "lib/cpu/bandwidth.h"
 #include "lib/cpu/weight.h"
 #include "lib/quant/format.h"
+#include "tests/cpu/ordinary_bytes.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quern::bench::HWY_NAMESPACE {
@@ -89,17 +89,6 @@ double int8_peak(base::ThreadPool& pool) {
   return static_cast<double>(done) * pool.n_threads() / seconds;
 }
 
-/// Words that are ordinary numbers as half, bfloat16 and the upper part of float32, and ordinary codes otherwise.
-std::vector<std::byte> ordinary_bytes(size_t n) {
-  std::vector<std::byte> out(n);
-  std::mt19937 rng(1);
-  for (size_t i = 0; i + 2 <= n; i += 2) {
-    const auto word = static_cast<uint16_t>((rng() & 0x1BFF) | 0x2000);
-    std::memcpy(out.data() + i, &word, 2);
-  }
-  return out;
-}
-
 struct Options {
   uint32_t threads = 2, k = 4096, rows = 16384;
   std::vector<std::string> formats;
@@ -110,7 +99,7 @@ void measure(const quant::FormatInfo& format, const Options& options, base::Thre
   auto backend = cpu::make_backend(pool).value();
   auto stream = backend->make_stream().value();
   const uint64_t row_bytes = uint64_t{options.k} / format.block_elems * format.block_bytes;
-  const auto source = ordinary_bytes(row_bytes * options.rows);
+  const auto source = test::ordinary_bytes(row_bytes * options.rows);
   tensor::TensorView view;
   view.data = source.data();
   view.type = format.type;

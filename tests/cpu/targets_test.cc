@@ -4,11 +4,11 @@
 
 #include <cstring>
 #include <functional>
-#include <random>
 #include <vector>
 
 #include "lib/quant/format.h"
 #include "tests/cpu/fixture.h"
+#include "tests/cpu/ordinary_bytes.h"
 
 using namespace quern;
 using namespace quern::test;
@@ -33,17 +33,6 @@ void expect_equal_bits(const std::function<std::vector<float>(base::ThreadPool&)
     CHECK(std::memcmp(got.data(), first.data(), got.size() * sizeof(float)) == 0);
   }
   hwy::SetSupportedTargetsForTest(0);
-}
-
-/// Words that are ordinary numbers as half, bfloat16 and the upper part of float32, and ordinary codes otherwise.
-std::vector<std::byte> ordinary_bytes(size_t n) {
-  std::vector<std::byte> out(n);
-  std::mt19937 rng(1);
-  for (size_t i = 0; i + 2 <= n; i += 2) {
-    const auto word = static_cast<uint16_t>((rng() & 0x1BFF) | 0x2000);
-    std::memcpy(out.data() + i, &word, 2);
-  }
-  return out;
 }
 
 }  // namespace

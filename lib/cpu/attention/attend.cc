@@ -132,8 +132,7 @@ void walk_chunk(const AttentionTask& task, std::span<Walker> walkers, uint32_t c
 }
 
 void prepare(const AttentionTask& task, std::span<const Query> queries, float* q) {
-  const float scale = task.scale;
-  kernels_of(task.kv->codec_k()).keys.prepare(queries.data(), queries.size(), task.k_dim, scale, q);
+  kernels_of(task.kv->codec_k()).keys.prepare(queries.data(), queries.size(), task.k_dim, task.scale, q);
 }
 
 void finish(const AttentionTask& task, std::span<const Query> queries, const QueryState& state) {

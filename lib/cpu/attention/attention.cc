@@ -62,7 +62,7 @@ void Attention::plan(const Job& job, uint32_t max_queries) {
       }
     }
   }
-  states_.resize(std::max(states_.size(), state));
+  state_floats_ = state;
 }
 
 void Attention::run_whole(const Job& job) {
@@ -81,6 +81,7 @@ void Attention::run_in_chunks(const Job& job) {
     for (uint32_t c = 0; c < groups_[g].n_chunks; ++c) parts.push_back({g, c});
   }
   const size_t state_size = state_floats(job.task({0, 0, 0, 0}));
+  states_.resize(std::max(states_.size(), state_floats_));
   pool_.run(parts.size(), [&](size_t i, size_t worker) {
     const Group& group = groups_[parts[i].group];
     Query memory[kMaxQueries];

@@ -46,6 +46,7 @@ class Attention {
   std::vector<Group> groups_;
   std::vector<float> scratch_, states_;
   size_t scratch_floats_ = 0;  ///< of one thread
+  size_t state_floats_ = 0;    ///< that the chunks of groups_ would need
 };
 
 }  // namespace quern::cpu

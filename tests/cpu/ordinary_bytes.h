@@ -1,0 +1,23 @@
+// Weights of any format without its quantizer.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <vector>
+
+namespace quern::test {
+
+/// Words that are ordinary numbers as half, bfloat16 and the upper part of float32, and ordinary codes otherwise.
+inline std::vector<std::byte> ordinary_bytes(size_t n) {
+  std::vector<std::byte> out(n);
+  std::mt19937 rng(1);
+  for (size_t i = 0; i + 2 <= n; i += 2) {
+    const auto word = static_cast<uint16_t>((rng() & 0x1BFF) | 0x2000);
+    std::memcpy(out.data() + i, &word, 2);
+  }
+  return out;
+}
+
+}  // namespace quern::test
