@@ -22,6 +22,8 @@
 //       template <size_t J, size_t H> VI32 sub_scale() const;  // of elements 32J + 16H.. (H = 0 where kSub is 32)
 //       VF32 dmin() const;                                   // these two only where kHasMin
 //       template <size_t J, size_t H> VI32 sub_min() const;
+//       // Only where kMaxWeightedCode (the largest) is given: sub_scale * code, which must fit a byte.
+//       template <size_t J, size_t T> VU8 weighted_codes() const;
 //     };
 //   };
 // Formats of 32 elements have no sub-blocks: `VF32 scale() const` and, where kHasMin, `VF32 min() const` instead.
@@ -52,6 +54,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 using DI32 = hn::ScalableTag<int32_t>;
 using DU32 = hn::ScalableTag<uint32_t>;
 using DF32 = hn::ScalableTag<float>;
+using DU16 = hn::Repartition<uint16_t, DI32>;
 using DU8 = hn::Repartition<uint8_t, DI32>;
 using DI8 = hn::Repartition<int8_t, DI32>;
 using VI32 = hn::Vec<DI32>;

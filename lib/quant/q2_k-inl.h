@@ -62,6 +62,7 @@ struct Q2_KPanel {
   static constexpr int kBiasLog2 = -1;
   static constexpr std::array<DwordRun, 2> kOrder{{{20, 1}, {0, 20}}};  // d and dmin first
   static constexpr bool kHasMin = true, kFloat = false;
+  static constexpr int kMaxWeightedCode = 15 * 3;
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group) {
@@ -73,6 +74,14 @@ struct Q2_KPanel {
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
       return bits_of<2 * (J % 4)>(load_dwords(body_, 5 + 8 * (J / 4) + T), 3);
+    }
+    /// sub_scale * code: both bytes of a 16-bit lane at once, for no product leaves its byte.
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 weighted_codes() const {
+      const DU16 d16;
+      const VU32 scale = hn::BitCast(DU32(), sub_scale<J, T / 4>());
+      const VU32 twice = hn::Or(scale, hn::ShiftLeft<16>(scale));
+      return hn::BitCast(DU8(), hn::Mul(hn::BitCast(d16, codes<J, T>()), hn::BitCast(d16, twice)));
     }
     HWY_INLINE VF32 d() const { return d_; }
     HWY_INLINE VF32 dmin() const { return dmin_; }

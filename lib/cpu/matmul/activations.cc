@@ -1,5 +1,6 @@
 #include "lib/cpu/matmul/activations.h"
 
+#include <bit>
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
@@ -17,13 +18,18 @@ using DF = hn::CappedTag<float, 16>;
 /// Maxima below this are taken for zero: their inverse would not be finite.
 constexpr float kSmallest = 1e-30f;
 
-/// The largest magnitude of kCount elements.
+/// The larger of two magnitudes; what is not a number counts as the largest of all.
+float larger(float a, float b) { return std::bit_cast<int32_t>(a) < std::bit_cast<int32_t>(b) ? b : a; }
+
+/// The largest magnitude of kCount elements, in the sense of larger().
 template <size_t kCount>
 HWY_INLINE float highest_of(const float* x) {
   const DF df;
-  auto highest = hn::Zero(df);
-  for (size_t i = 0; i < kCount; i += hn::Lanes(df)) highest = hn::Max(highest, hn::Abs(hn::LoadU(df, x + i)));
-  return hn::ReduceMax(df, highest);
+  const hn::Rebind<int32_t, DF> di32;
+  auto highest = hn::Zero(di32);
+  for (size_t i = 0; i < kCount; i += hn::Lanes(df))
+    highest = hn::Max(highest, hn::BitCast(di32, hn::Abs(hn::LoadU(df, x + i))));
+  return std::bit_cast<float>(hn::ReduceMax(di32, highest));
 }
 
 /// codes = round(x * inverse) of kCount elements.
@@ -93,7 +99,7 @@ void pack_per256(const float* x, size_t k, Column column) {
     float highest[8], max = 0;
     for (size_t j = 0; j < 8; ++j) {
       highest[j] = highest_of<32>(x + i + 32 * j);
-      max = highest[j] <= max ? max : highest[j];  // not a number stays
+      max = larger(max, highest[j]);
     }
     const bool zero = max < kSmallest;
     const float inverse = zero ? 0.0f : 1016.0f / max;

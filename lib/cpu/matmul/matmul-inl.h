@@ -114,6 +114,26 @@ HWY_INLINE void add_group_of_32(const typename Panel::Group& group, const int32_
   }
 }
 
+/// Whether sub-scales go into the codes, once for all columns, rather than into the sums of every column: the same
+/// integers either way.
+template <class Panel, size_t kWidth>
+constexpr bool weighs_codes() {
+  if constexpr (requires { Panel::kMaxWeightedCode; }) return kWidth >= 3;
+  return false;
+}
+
+/// dot[c] += the products of sub_scale * code, for all 32 elements of kJ.
+template <class Panel, bool kVnni, size_t kWidth, size_t kJ, size_t kT = 0>
+HWY_INLINE void add_weighted_products(const typename Panel::Group& group, const int32_t* q, VI32 (&dot)[kWidth]) {
+  if constexpr (kT < 8) {
+    const VU8 codes = group.template weighted_codes<kJ, kT>();
+    unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA {
+      dot[c] = dot4<kVnni, (Panel::kMaxWeightedCode < 128)>(codes, q + kT * kWidth + c, dot[c]);
+    });
+    add_weighted_products<Panel, kVnni, kWidth, kJ, kT + 1>(group, q, dot);
+  }
+}
+
 /// Elements 32 * kJ .. of a group of 256, for all columns: adds 2^shift * sub_scale * idot.
 template <class Panel, bool kVnni, size_t kWidth, size_t kJ>
 HWY_INLINE void add_sub_block(const typename Panel::Group& group, const int32_t* tile, VI32 (&sum)[kWidth]) {
@@ -122,7 +142,10 @@ HWY_INLINE void add_sub_block(const typename Panel::Group& group, const int32_t*
   const int32_t* nsum = tile + (Super::kNegSum + 2 * kJ) * kWidth;
   const int32_t* shift = tile + (Super::kShift + kJ) * kWidth;
   VI32 dot[kWidth];
-  if constexpr (Panel::kSub == 32) {
+  if constexpr (weighs_codes<Panel, kWidth>()) {
+    unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { dot[c] = hn::Zero(di32); });
+    add_weighted_products<Panel, kVnni, kWidth, kJ>(group, q, dot);
+  } else if constexpr (Panel::kSub == 32) {
     unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA {
       dot[c] = Panel::kBiasLog2 < 0 ? hn::Zero(di32) : bias_term<Panel>(nsum[c] + nsum[kWidth + c]);
     });
