@@ -19,6 +19,10 @@ struct BF16 {
 
   static void decode_block(const Block& block, float* out) { out[0] = base::bf16_to_f32(block.bits); }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<BF16>(blocks, out, n); }
+
+  static void encode(const float* x, const float*, size_t n, std::byte* blocks) {
+    for (size_t i = 0; i < n; ++i) store(Block{base::f32_to_bf16(x[i])}, blocks + i * sizeof(Block));
+  }
 };
 
 }  // namespace quern::quant

@@ -6,6 +6,8 @@
 //   kName        as GGUF tools spell it
 //   kBlockElems  elements per block
 //   decode       the scalar decoding, the norm for every other path
+//   pack         a block from its codes (or levels: the signed values that codes stand for) and scales
+//   encode       quantizing, see FormatInfo::encode; the searches for scales are in encode_*.cc and search-inl.h
 // Half-precision scales are converted to float32 first; the products and sums are float32 in the order written in each
 // file, never fused. That order is what the reference tools use, so decoded values are equal to theirs bit for bit.
 #pragma once
@@ -29,6 +31,12 @@ T load(const void* bytes) {
   T out;
   std::memcpy(&out, bytes, sizeof out);
   return out;
+}
+
+template <class T>
+void store(const T& value, void* bytes) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  std::memcpy(bytes, &value, sizeof value);
 }
 
 /// Decodes n elements (a multiple of Format::kBlockElems) block by block with Format::decode_block.

@@ -18,6 +18,10 @@ struct F32 {
   static constexpr uint32_t kBlockElems = 1;
 
   static void decode(const std::byte* blocks, float* out, size_t n) { std::memcpy(out, blocks, n * sizeof(float)); }
+
+  static void encode(const float* x, const float*, size_t n, std::byte* blocks) {
+    std::memcpy(blocks, x, n * sizeof(float));
+  }
 };
 
 }  // namespace quern::quant

@@ -20,6 +20,10 @@ struct FormatInfo {
   /// Scalar decoding, the norm that every faster path must equal bit for bit. Decodes n elements (a multiple of
   /// block_elems) from `blocks` (any alignment) into `out`.
   void (*decode)(const std::byte* blocks, float* out, size_t n);
+  /// Quantizes n elements of one row (a multiple of block_elems, finite). The error it keeps small is the sum over
+  /// elements of weight * (x - decoded)^2; weights (n of them, positive) may be nullptr: all alike. The same bytes on
+  /// every machine. nullptr where the format can only be read.
+  void (*encode)(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 /// The formats that this build runs, in the order of formats.def.

@@ -29,6 +29,14 @@ struct IQ4_NL {
     for (int j = 0; j < 32; ++j) out[j] = d * static_cast<float>(kIq4Codebook[nibble32(block.qs, j)]);
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ4_NL>(blocks, out, n); }
+
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block.d = d;
+    for (int j = 0; j < 16; ++j) {
+      block.qs[j] = static_cast<uint8_t>(iq4_code(levels[j]) | iq4_code(levels[j + 16]) << 4);
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

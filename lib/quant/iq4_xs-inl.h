@@ -45,6 +45,21 @@ struct IQ4_XS {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ4_XS>(blocks, out, n); }
+
+  static void pack(const int8_t* levels, const int8_t* scales, uint16_t d, Block& block) {
+    block = {};
+    block.d = d;
+    for (int b = 0; b < 8; ++b) {
+      const int code = scales[b] + 32;
+      block.scales_low[b / 2] |= static_cast<uint8_t>((code & 15) << (b % 2 * 4));
+      block.scales_high = static_cast<uint16_t>(block.scales_high | (code >> 4) << (2 * b));
+      for (int j = 0; j < 16; ++j) {
+        const int8_t* at = levels + 32 * b + j;
+        block.qs[16 * b + j] = static_cast<uint8_t>(iq4_code(at[0]) | iq4_code(at[16]) << 4);
+      }
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -37,6 +37,18 @@ struct Q2_K {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q2_K>(blocks, out, n); }
+
+  static void pack(const uint8_t* codes, const uint8_t* scales, const uint8_t* mins, uint16_t d, uint16_t dmin,
+                   Block& block) {
+    block = {};
+    block.d = d;
+    block.dmin = dmin;
+    for (int s = 0; s < 16; ++s) block.scales[s] = static_cast<uint8_t>(scales[s] | mins[s] << 4);
+    for (int e = 0; e < 256; ++e) {
+      block.qs[e / 128 * 32 + e % 32] |= static_cast<uint8_t>(codes[e] << (e / 32 % 4 * 2));
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

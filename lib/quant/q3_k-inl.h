@@ -46,6 +46,22 @@ struct Q3_K {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q3_K>(blocks, out, n); }
+
+  static void pack(const int8_t* levels, const int8_t* scales, uint16_t d, Block& block) {
+    block = {};
+    block.d = d;
+    for (int s = 0; s < 16; ++s) {
+      const int code = scales[s] + 32;
+      block.scales[s % 8] |= static_cast<uint8_t>((code & 15) << (s / 8 * 4));
+      block.scales[8 + s % 4] |= static_cast<uint8_t>((code >> 4) << (s / 4 * 2));
+    }
+    for (int e = 0; e < 256; ++e) {
+      const int code = levels[e] + 4;
+      block.qs[e / 128 * 32 + e % 32] |= static_cast<uint8_t>((code & 3) << (e / 32 % 4 * 2));
+      block.hmask[e % 32] |= static_cast<uint8_t>((code >> 2) << (e / 32));
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

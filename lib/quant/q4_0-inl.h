@@ -28,6 +28,12 @@ struct Q4_0 {
     for (int j = 0; j < 32; ++j) out[j] = static_cast<float>(nibble32(block.qs, j) - 8) * d;
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q4_0>(blocks, out, n); }
+
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block.d = d;
+    for (int j = 0; j < 16; ++j) block.qs[j] = static_cast<uint8_t>((levels[j] + 8) | (levels[j + 16] + 8) << 4);
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

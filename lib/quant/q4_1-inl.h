@@ -29,6 +29,13 @@ struct Q4_1 {
     for (int j = 0; j < 32; ++j) out[j] = static_cast<float>(nibble32(block.qs, j)) * d + m;
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q4_1>(blocks, out, n); }
+
+  static void pack(const uint8_t* codes, uint16_t d, uint16_t m, Block& block) {
+    block.d = d;
+    block.m = m;
+    for (int j = 0; j < 16; ++j) block.qs[j] = static_cast<uint8_t>(codes[j] | codes[j + 16] << 4);
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -40,6 +40,16 @@ struct Q4_K {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q4_K>(blocks, out, n); }
+
+  static void pack(const uint8_t* codes, const uint8_t* scales, const uint8_t* mins, uint16_t d, uint16_t dmin,
+                   Block& block) {
+    block = {};
+    block.d = d;
+    block.dmin = dmin;
+    pack_6bit(scales, mins, block.scales);
+    for (int e = 0; e < 256; ++e) block.qs[e / 64 * 32 + e % 32] |= static_cast<uint8_t>(codes[e] << (e / 32 % 2 * 4));
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

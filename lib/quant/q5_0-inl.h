@@ -33,6 +33,17 @@ struct Q5_0 {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q5_0>(blocks, out, n); }
+
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block.d = d;
+    uint32_t fifth = 0;
+    for (int j = 0; j < 32; ++j) fifth |= static_cast<uint32_t>((levels[j] + 16) >> 4) << j;
+    std::memcpy(block.qh, &fifth, 4);
+    for (int j = 0; j < 16; ++j) {
+      block.qs[j] = static_cast<uint8_t>(((levels[j] + 16) & 15) | ((levels[j + 16] + 16) & 15) << 4);
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -34,6 +34,16 @@ struct Q5_1 {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q5_1>(blocks, out, n); }
+
+  static void pack(const uint8_t* codes, uint16_t d, uint16_t m, Block& block) {
+    block.d = d;
+    block.m = m;
+    uint32_t fifth = 0;
+    for (int j = 0; j < 32; ++j) fifth |= static_cast<uint32_t>(codes[j] >> 4) << j;
+    std::memcpy(block.qh, &fifth, 4);
+    for (int j = 0; j < 16; ++j) block.qs[j] = static_cast<uint8_t>((codes[j] & 15) | (codes[j + 16] & 15) << 4);
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

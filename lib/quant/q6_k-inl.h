@@ -39,6 +39,18 @@ struct Q6_K {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q6_K>(blocks, out, n); }
+
+  static void pack(const int8_t* levels, const int8_t* scales, uint16_t d, Block& block) {
+    block = {};
+    block.d = d;
+    std::memcpy(block.scales, scales, 16);
+    for (int e = 0; e < 256; ++e) {
+      const int code = levels[e] + 32;
+      block.ql[e / 128 * 64 + e % 64] |= static_cast<uint8_t>((code & 15) << (e / 64 % 2 * 4));
+      block.qh[e / 128 * 32 + e % 32] |= static_cast<uint8_t>((code >> 4) << (e / 32 % 4 * 2));
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

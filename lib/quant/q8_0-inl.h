@@ -28,6 +28,12 @@ struct Q8_0 {
     for (int j = 0; j < 32; ++j) out[j] = static_cast<float>(block.qs[j]) * d;
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q8_0>(blocks, out, n); }
+
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block.d = d;
+    std::memcpy(block.qs, levels, 32);
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

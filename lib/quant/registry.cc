@@ -10,7 +10,10 @@ namespace {
 
 template <class Format>
 constexpr FormatInfo info_of() {
-  return {Format::kType, Format::kName, Format::kBlockElems, sizeof(typename Format::Block), &Format::decode};
+  FormatInfo info{Format::kType,   Format::kName, Format::kBlockElems, sizeof(typename Format::Block),
+                  &Format::decode, nullptr};
+  if constexpr (requires { &Format::encode; }) info.encode = &Format::encode;
+  return info;
 }
 
 constexpr FormatInfo kFormats[] = {

@@ -18,4 +18,13 @@ inline ScaleMin scale_min_6bit(const uint8_t* s, int j) {
   return {(s[j + 4] & 15) | (s[j - 4] >> 6) << 4, (s[j + 4] >> 4) | (s[j] >> 6) << 4};
 }
 
+/// The 12 bytes of 8 scales and 8 minima, 0 to 63.
+inline void pack_6bit(const uint8_t* scales, const uint8_t* mins, uint8_t* s) {
+  for (int j = 0; j < 4; ++j) {
+    s[j] = static_cast<uint8_t>(scales[j] | scales[j + 4] >> 4 << 6);
+    s[j + 4] = static_cast<uint8_t>(mins[j] | mins[j + 4] >> 4 << 6);
+    s[j + 8] = static_cast<uint8_t>((scales[j + 4] & 15) | (mins[j + 4] & 15) << 4);
+  }
+}
+
 }  // namespace quern::quant
