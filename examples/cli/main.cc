@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
   add_perplexity(app, action);
   add_bench(app, action);
   add_inspect(app, action);
+  add_quantize(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
   app.allow_extras();
 

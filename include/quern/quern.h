@@ -7,6 +7,7 @@
 #include <quern/evaluate.h>
 #include <quern/generate.h>
 #include <quern/model.h>
+#include <quern/quantize.h>
 #include <quern/result.h>
 #include <quern/runtime.h>
 #include <quern/sampler.h>

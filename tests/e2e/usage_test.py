@@ -2,7 +2,7 @@
 import support
 from support import quern
 
-COMMANDS = ["run", "chat", "tokenize", "logits", "perplexity", "bench", "inspect"]
+COMMANDS = ["run", "chat", "tokenize", "logits", "perplexity", "bench", "inspect", "quantize"]
 
 
 def test_version():

@@ -1,0 +1,223 @@
+// quern quantize: a model file into one of fewer bits.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include "examples/cli/command.h"
+#include "examples/cli/console.h"
+#include "examples/cli/files.h"
+#include "examples/cli/interrupt.h"
+#include "examples/cli/model_args.h"
+#include "examples/cli/report.h"
+
+namespace quern::cli {
+namespace {
+
+struct Args {
+  std::string in;
+  std::vector<std::string> rest;  ///< [OUT] TYPE [THREADS]
+  ModelArgs runtime;
+  std::vector<std::string> tensor_types, tensor_type_files;
+  QuantizeOptions options;
+  bool json = false, list = false, verbose = false;
+};
+
+bool names_type(const std::string& name) {
+  const auto same = [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == b; };
+  if (name == "COPY" || name == "copy") return true;
+  const auto types = quantization_types();
+  return std::any_of(types.begin(), types.end(), [&](const QuantizationType& type) {
+    return std::equal(name.begin(), name.end(), type.name.begin(), type.name.end(), same);
+  });
+}
+
+/// "model-F16.gguf" and "Q4_K_M" make "model-Q4_K_M.gguf".
+std::string default_output(std::string in, const std::string& type) {
+  if (in.ends_with(".gguf")) in.resize(in.size() - 5);
+  for (const char* suffix : {"-F32", "-f32", "-F16", "-f16", "-BF16", "-bf16", ".f16", ".F16"}) {
+    if (!in.ends_with(suffix)) continue;
+    in.resize(in.size() - std::string_view(suffix).size());
+    break;
+  }
+  return in + "-" + type + ".gguf";
+}
+
+/// The words after IN into `out`, the type and the threads; a message where they make no sense.
+std::string read_words(Args& args, std::string& out) {
+  std::vector<std::string>& words = args.rest;
+  const auto is_number = [](const std::string& s) {
+    return !s.empty() && s.size() < 5 && s.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if (words.size() > 1 && is_number(words.back()) && (words.size() == 3 || names_type(words[words.size() - 2]))) {
+    args.runtime.n_threads = std::stoi(words.back());
+    words.pop_back();
+  }
+  if (words.empty() || words.size() > 2) return "expected IN [OUT] TYPE [THREADS]";
+  args.options.type = words.back();
+  out = words.size() == 2 ? words[0] : default_output(args.in, words[0]);
+  return {};
+}
+
+/// "REGEX=TYPE" lines and arguments.
+std::string read_overrides(Args& args) {
+  for (const std::string& path : args.tensor_type_files) {
+    const auto text = read_text(path);
+    if (!text) return text.error().message;
+    for (size_t begin = 0; begin < text->size();) {
+      const size_t end = std::min(text->find_first_of(" \t\r\n", begin), text->size());
+      if (end > begin) args.tensor_types.push_back(text->substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  for (const std::string& word : args.tensor_types) {
+    const size_t equals = word.rfind('=');
+    if (equals == std::string::npos || equals == 0) return "--tensor-type " + word + ": expected REGEX=TYPE";
+    args.options.tensor_types.push_back({word.substr(0, equals), word.substr(equals + 1)});
+  }
+  return {};
+}
+
+int list_types(bool json) {
+  auto out = nlohmann::ordered_json::array();
+  for (const QuantizationType& type : quantization_types()) {
+    if (json) {
+      out.push_back({{"name", type.name},
+                     {"bits_per_weight", type.bits_per_weight},
+                     {"needs_imatrix", type.needs_imatrix},
+                     {"description", type.description}});
+      continue;
+    }
+    char line[256];
+    std::snprintf(line, sizeof line, "%-12s %5s  %s%s\n", type.name.c_str(),
+                  type.bits_per_weight > 0 ? fixed(type.bits_per_weight, 2).c_str() : "", type.description.c_str(),
+                  type.needs_imatrix ? " (needs --imatrix)" : "");
+    print(line);
+  }
+  if (json) print(dump(out));
+  return finish_output(kOk);
+}
+
+std::string shape_text(const std::vector<uint64_t>& shape) {
+  std::string out;
+  for (const uint64_t length : shape) out += (out.empty() ? "" : " x ") + std::to_string(length);
+  return out;
+}
+
+void note_tensors(const QuantizeResult& result) {
+  for (size_t i = 0; i < result.tensors.size(); ++i) {
+    const QuantizedTensor& tensor = result.tensors[i];
+    char line[256];
+    std::snprintf(line, sizeof line, "[%4zu/%4zu] %-36s %18s  %-6s -> %-7s %9s -> %9s", i + 1, result.tensors.size(),
+                  tensor.name.c_str(), shape_text(tensor.shape).c_str(), tensor.from.c_str(), tensor.to.c_str(),
+                  bytes_text(tensor.from_bytes).c_str(), bytes_text(tensor.to_bytes).c_str());
+    note(line + (tensor.reason.empty() ? "" : "  " + tensor.reason));
+  }
+}
+
+void note_fallbacks(const QuantizeResult& result) {
+  for (const QuantizedTensor& tensor : result.tensors) {
+    if (tensor.fallback.empty()) continue;
+    note("tensor " + tensor.name + ": rows of " + std::to_string(tensor.shape[0]) + " do not fit " + tensor.fallback +
+         ", " + tensor.to + " instead");
+  }
+}
+
+nlohmann::ordered_json result_json(const QuantizeResult& result, double seconds) {
+  nlohmann::ordered_json out;
+  out["files"] = result.files;
+  out["from_bytes"] = result.from_bytes;
+  out["to_bytes"] = result.to_bytes;
+  out["bits_per_weight"] = result.bits_per_weight;
+  out["seconds"] = seconds;
+  for (const QuantizedTensor& tensor : result.tensors) {
+    out["tensors"].push_back({{"name", tensor.name},
+                              {"shape", tensor.shape},
+                              {"from", tensor.from},
+                              {"to", tensor.to},
+                              {"from_bytes", tensor.from_bytes},
+                              {"to_bytes", tensor.to_bytes},
+                              {"reason", tensor.reason},
+                              {"fallback", tensor.fallback}});
+  }
+  return out;
+}
+
+int run(Args& args) {
+  if (args.list) return list_types(args.json);
+  std::string out;
+  if (const std::string message = read_words(args, out); !message.empty()) return report_usage(message);
+  if (const std::string message = read_overrides(args); !message.empty()) return report_usage(message);
+  const auto in = resolve_model(args.in);
+  if (!in) return report(in.error());
+  const auto runtime = create_runtime(args.runtime);
+  if (!runtime) return report(runtime.error());
+  ProgressBar bar;
+  args.options.cancel = catch_interrupts();
+  args.options.progress = [&bar](const Progress& progress) {
+    bar.update(progress);
+    return true;
+  };
+  const auto start = std::chrono::steady_clock::now();
+  const auto result = quantize(*runtime, *in, out, args.options);
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  bar.clear();
+  if (!result) return report(result.error());
+  if (args.verbose || (args.options.dry_run && !args.json)) note_tensors(*result);
+  note_fallbacks(*result);
+  if (args.json) {
+    print(dump(result_json(*result, seconds)));
+  } else {
+    note(bytes_text(result->from_bytes) + " -> " + bytes_text(result->to_bytes) + ", " +
+         fixed(result->bits_per_weight, 2) + " bits per weight" +
+         (args.options.dry_run ? ", nothing written" : ", " + fixed(seconds, 1) + " s"));
+    for (const std::string& file : result->files) print(file + "\n");
+  }
+  return finish_output(kOk);
+}
+
+void add_tensor_args(CLI::App& command, Args& args) {
+  command
+      .add_option(
+          "--tensor-type", args.tensor_types,
+          "The type of tensors whose names match, e.g. 'ffn_down=q6_k'; may be repeated, the first match counts")
+      ->type_name("REGEX=TYPE");
+  command.add_option("--tensor-type-file", args.tensor_type_files, "A file of such words")->type_name("FILE");
+  command.add_option("--output-tensor-type", args.options.output_tensor_type, "The type of output.weight")
+      ->type_name("TYPE");
+  command.add_option("--token-embedding-type", args.options.token_embedding_type, "The type of token_embd.weight")
+      ->type_name("TYPE");
+  command.add_flag("--pure", args.options.pure, "All tensors in the one type of TYPE, no mix");
+  command.add_flag("--leave-output-tensor", args.options.leave_output_tensor, "Leave output.weight as it is");
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app, Action& action) {
+  auto args = std::make_shared<Args>();
+  CLI::App* command = app.add_subcommand("quantize", "Make a model file smaller: weights in fewer bits");
+  command->add_option("IN", args->in, "GGUF file with F32, F16 or BF16 weights")->type_name("IN");
+  command->add_option("OUT TYPE", args->rest, "New file (default: named after IN), type (--list), threads")
+      ->type_name("[OUT] TYPE [THREADS]")
+      ->expected(0, 3);
+  command->add_flag("--list", args->list, "List the types");
+  command->add_option("--imatrix", args->options.imatrix, "Importance matrix (see quern imatrix)")->type_name("FILE");
+  add_tensor_args(*command, *args);
+  command->add_flag("--allow-requantize", args->options.allow_requantize, "Take weights that are quantized already");
+  command->add_flag("--keep-split", args->options.keep_split, "As many files as IN has");
+  command->add_option("--override-kv", args->options.override_kv, "Metadata of the new file; may be repeated")
+      ->type_name("KEY=TYPE:VALUE");
+  command->add_flag("--dry-run", args->options.dry_run, "Say what would be done, write nothing");
+  command->add_option("-t,--threads", args->runtime.n_threads, "Threads (0: the physical cores this process may use)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096));
+  command->add_flag("-v,--verbose", args->verbose, "A line for each tensor");
+  command->add_flag("--json", args->json, "Print one JSON document");
+  add_examples(*command,
+               "  quern quantize model-F16.gguf Q4_K_M                 writes model-Q4_K_M.gguf\n"
+               "  quern quantize model-F16.gguf small.gguf IQ4_XS --imatrix model.imatrix.gguf\n"
+               "  quern quantize model-F16.gguf Q4_K_M --tensor-type 'ffn_down=q6_k' --dry-run\n");
+  command->callback([args, &action] { action = [args] { return run(*args); }; });
+}
+
+}  // namespace quern::cli

@@ -1,0 +1,72 @@
+// Quantizing: a model file into another one whose weights take fewer bits.
+#pragma once
+
+#include <quern/callbacks.h>
+#include <quern/result.h>
+#include <quern/runtime.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace quern {
+
+/// The tensors whose names match a regular expression (anywhere in them) get a type of their own.
+struct TensorTypeOverride {
+  std::string pattern;  ///< Perl-compatible, e.g. "ffn_down|attn_v"
+  std::string type;     ///< "Q6_K"
+};
+
+struct QuantizeOptions {
+  std::string type = "Q4_K_M";  ///< A mix of tensor types by name, see quantization_types().
+  /// Importance of the weights' inputs, as `quern imatrix` or llama-imatrix writes it; empty: all alike. Some types
+  /// cannot be made well without.
+  std::string imatrix{};
+  std::vector<TensorTypeOverride> tensor_types{};  ///< The first that matches counts; goes before the mix.
+  std::string output_tensor_type{};                ///< Of output.weight; empty: as the mix says.
+  std::string token_embedding_type{};              ///< Of token_embd.weight; empty: as the mix says.
+  bool pure = false;                               ///< Every tensor in the mix's main type.
+  bool leave_output_tensor = false;                ///< output.weight stays as it is.
+  bool allow_requantize = false;  ///< Also from types that have lost precision before; otherwise an error.
+  bool dry_run = false;           ///< Only say what would be done.
+  bool keep_split = false;        ///< As many files as the source has; otherwise one.
+  /// "key=type:value" with type int, float, bool or str: metadata of the new file.
+  std::vector<std::string> override_kv{};
+  ProgressFn progress{};  ///< Stage "quantize", in bytes of the source.
+  CancelToken cancel{};
+};
+
+struct QuantizedTensor {
+  std::string name;
+  std::vector<uint64_t> shape;  ///< GGUF order: input features first.
+  std::string from, to;         ///< Types; equal where the tensor was copied.
+  std::string reason;           ///< Why this type.
+  std::string fallback;         ///< The type that the shape ruled out, or empty.
+  uint64_t from_bytes = 0, to_bytes = 0;
+};
+
+struct QuantizeResult {
+  std::vector<QuantizedTensor> tensors;
+  uint64_t from_bytes = 0, to_bytes = 0;  ///< Of all tensors.
+  double bits_per_weight = 0;             ///< Of the new file's tensors.
+  std::vector<std::string> files;         ///< Written; empty after a dry run.
+};
+
+/// Writes `out` from `in` with the runtime's threads; a few megabytes of the model are in memory at a time. On any
+/// error and when cancelled `out` stays as it was. Errc::argument for unknown types and keys, for a type that needs an
+/// importance matrix where there is none, for sources that have lost precision; Errc::format for a damaged source or a
+/// weight that is not finite; Errc::io if the file cannot be written.
+Result<QuantizeResult> quantize(const Runtime& runtime, const std::string& in, const std::string& out,
+                                const QuantizeOptions& options = {});
+
+struct QuantizationType {
+  std::string name;
+  std::string description;
+  double bits_per_weight = 0;  ///< Of an ordinary model of 8 billion weights; 0 where it keeps the source's types.
+  bool needs_imatrix = false;
+};
+
+/// The names that QuantizeOptions::type takes, from few bits to many.
+std::vector<QuantizationType> quantization_types();
+
+}  // namespace quern

@@ -1,0 +1,150 @@
+#include "lib/convert/quantize.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cmath>
+
+namespace quern::convert {
+namespace {
+
+/// Bytes of the source that are in work at a time: enough for all threads, little beside a model.
+constexpr uint64_t kStepBytes = uint64_t{16} << 20;
+
+/// The position of the first number that is infinite or not a number, or the size.
+size_t first_not_finite(const std::vector<float>& x) {
+  constexpr uint32_t kExponent = 0x7F800000;
+  uint32_t found = 0;
+  for (const float v : x) found |= (std::bit_cast<uint32_t>(v) & kExponent) == kExponent;
+  if (found == 0) return x.size();
+  size_t i = 0;
+  while ((std::bit_cast<uint32_t>(x[i]) & kExponent) != kExponent) ++i;
+  return i;
+}
+
+/// How much an error in each of these weights counts: sqrt(2 * mean(x^2) + x^2), times the importance of its input
+/// where that is known. The first factor says that large weights are the ones that carry what was learnt; with it
+/// alone, or with importance alone, the quantized model strays further from its source (Kullback-Leibler divergence).
+void weigh(const std::vector<float>& row, const float* importance, std::vector<float>& out) {
+  double squares = 0;
+  for (const float x : row) squares += static_cast<double>(x) * x;
+  const auto floor = static_cast<float>(2 * squares / static_cast<double>(row.size()));
+  for (size_t i = 0; i < row.size(); ++i) {
+    out[i] = std::sqrt(floor + row[i] * row[i]) * (importance != nullptr ? importance[i] : 1.0f);
+  }
+}
+
+Status check_importance(const TensorTarget& target, const std::string& path) {
+  const tensor::Shape& shape = target.source->view.shape;
+  const size_t n = target.importance.size();
+  QUERN_ENSURE(n == 0 || n == shape.ne[0] || n == shape.ne[0] * shape.ne[2], Errc::argument, path, ": tensor '",
+               target.source->name, "' ", tensor::to_string(shape), ": the importance matrix has ", n,
+               " numbers for it, expected ", shape.ne[0], " or ", shape.ne[0] * shape.ne[2]);
+  for (size_t i = 0; i < n; ++i) {
+    QUERN_ENSURE(target.importance[i] > 0 && target.importance[i] < 1e30f, Errc::argument, path, ": tensor '",
+                 target.source->name, "': importance ", i, " is ", target.importance[i],
+                 ", expected a positive number");
+  }
+  return {};
+}
+
+}  // namespace
+
+uint64_t TensorTarget::size_bytes() const {
+  if (copied()) return source->view.size_bytes();
+  const auto block = quant::block_size(type_id);
+  return block ? source->view.shape.elements() / block->elems * block->bytes : 0;
+}
+
+Status Quantizer::check(std::span<const TensorTarget> targets) {
+  for (const TensorTarget& target : targets) {
+    const io::TensorEntry& source = *target.source;
+    if (target.copied()) continue;
+    QUERN_TRY(const quant::FormatInfo* from, quant::resolve_format(source.type_id));
+    QUERN_TRY(const quant::FormatInfo* to, quant::resolve_format(target.type_id));
+    QUERN_ENSURE(to->encode != nullptr, Errc::unsupported, file_.path, ": tensor '", source.name, "' (", from->name,
+                 "): cannot be written as ", to->name, ", which is only read here");
+    QUERN_ENSURE(source.view.shape.cols() % to->block_elems == 0, Errc::argument, file_.path, ": tensor '", source.name,
+                 "' ", tensor::to_string(source.view.shape), ": rows are not a multiple of the ", to->block_elems,
+                 " elements of a block of ", to->name);
+    QUERN_CHECK(check_importance(target, file_.path));
+  }
+  return {};
+}
+
+Status Quantizer::add_to(io::GgufWriter& writer, std::span<const TensorTarget> targets) {
+  for (const TensorTarget& target : targets) {
+    total_bytes_ += target.source->view.size_bytes();
+    QUERN_CHECK(writer.add_tensor(target.source->name, target.source->view.shape, target.type_id,
+                                  [this, &target](const io::ByteSink& sink) { return write_tensor(target, sink); }));
+  }
+  return {};
+}
+
+Status Quantizer::write_tensor(const TensorTarget& target, const io::ByteSink& sink) {
+  const tensor::TensorView& view = target.source->view;
+  const uint64_t n_rows = view.shape.rows(),
+                 step = std::max<uint64_t>(1, kStepBytes / std::max<uint64_t>(view.row_bytes, 1));
+  for (uint64_t begin = 0; begin < n_rows; begin += step) {
+    const uint64_t end = std::min(n_rows, begin + step);
+    const std::span<const std::byte> source(view.row(begin), (end - begin) * view.row_bytes);
+    if (target.copied()) {
+      QUERN_CHECK(sink(source));
+    } else {
+      QUERN_CHECK(write_rows(target, begin, end));
+      QUERN_CHECK(sink(out_));
+    }
+    QUERN_CHECK(advance(target, source));
+  }
+  return {};
+}
+
+Status Quantizer::write_rows(const TensorTarget& target, uint64_t begin, uint64_t end) {
+  const tensor::TensorView& view = target.source->view;
+  QUERN_TRY(const quant::FormatInfo* from, quant::resolve_format(target.source->type_id));
+  QUERN_TRY(const quant::FormatInfo* to, quant::resolve_format(target.type_id));
+  const size_t cols = view.shape.cols(), row_bytes = cols / to->block_elems * to->block_bytes;
+  const bool per_matrix = target.importance.size() > cols;
+  out_.resize((end - begin) * row_bytes);
+  rows_.resize(pool_.n_threads());
+  for (Row& row : rows_) {
+    row.x.resize(cols);
+    row.weights.resize(cols);
+  }
+  constexpr uint64_t kNone = ~uint64_t{0};
+  std::atomic<uint64_t> bad{kNone};  // the first row, of those met, with a number that is not finite
+  pool_.run(end - begin, [&](size_t i, size_t worker) {
+    Row& row = rows_[worker];
+    const uint64_t r = begin + i;
+    from->decode(view.row(r), row.x.data(), cols);
+    if (first_not_finite(row.x) < cols) {
+      uint64_t seen = bad.load();
+      while (r < seen && !bad.compare_exchange_weak(seen, r)) {
+      }
+      return;
+    }
+    const float* importance = nullptr;
+    if (!target.importance.empty()) {
+      const uint64_t matrix = r / view.shape.ne[1] % view.shape.ne[2];
+      importance = target.importance.data() + (per_matrix ? matrix * cols : 0);
+    }
+    weigh(row.x, importance, row.weights);
+    to->encode(row.x.data(), row.weights.data(), cols, out_.data() + i * row_bytes);
+  });
+  if (bad == kNone) return {};
+  std::vector<float>& row = rows_[0].x;
+  from->decode(view.row(bad), row.data(), cols);
+  const size_t col = first_not_finite(row);
+  return fail(Errc::format, file_.path, ": tensor '", target.source->name, "', row ", bad.load(), ", column ", col,
+              ": ", row[col], " cannot be quantized");
+}
+
+Status Quantizer::advance(const TensorTarget& target, std::span<const std::byte> source) {
+  if (target.source->file_index < file_.parts.size()) file_.parts[target.source->file_index].release(source);
+  done_bytes_ += source.size();
+  const bool go_on = !progress_ || progress_(Progress{"quantize", done_bytes_, total_bytes_});
+  QUERN_ENSURE(go_on && !cancel_.cancelled(), Errc::cancelled, "quantizing was cancelled");
+  return {};
+}
+
+}  // namespace quern::convert

@@ -1,0 +1,63 @@
+// Quantizing: the tensors of one model file into another file, a few rows at a time on all threads, so that memory for
+// a few megabytes of rows is enough for a model of any size.
+#pragma once
+
+#include <quern/callbacks.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lib/base/status.h"
+#include "lib/base/thread_pool.h"
+#include "lib/io/gguf_writer.h"
+#include "lib/io/reader.h"
+#include "lib/quant/format.h"
+
+namespace quern::convert {
+
+/// What becomes of one tensor of the source.
+struct TensorTarget {
+  const io::TensorEntry* source = nullptr;
+  uint32_t type_id = 0;  ///< equal to the source's: its bytes are copied
+  /// Importance of the columns, all positive: ne[0] numbers that serve every matrix of the tensor, or ne[0] for each of
+  /// its ne[2]. Empty: all alike.
+  std::vector<float> importance;
+
+  bool copied() const { return type_id == source->type_id; }
+  uint64_t size_bytes() const;  ///< in the new file
+};
+
+/// Writes targets in their order. Tensors are read from `file`'s mapping, whose pages are given back after use.
+class Quantizer {
+ public:
+  Quantizer(const io::ModelFile& file, base::ThreadPool& pool, ProgressFn progress, CancelToken cancel)
+      : file_(file), pool_(pool), progress_(std::move(progress)), cancel_(std::move(cancel)) {}
+
+  /// Refuses what cannot be done: a source whose type cannot be read or a target's that cannot be written here, rows
+  /// that are not whole blocks, importance of the wrong length. The names of both files' types are in the message.
+  Status check(std::span<const TensorTarget> targets);
+
+  /// Adds the targets to `writer`, which borrows them and this object until it has written. check() must have passed.
+  Status add_to(io::GgufWriter& writer, std::span<const TensorTarget> targets);
+
+ private:
+  struct Row {
+    std::vector<float> x, weights;  ///< decoded; what an error in each counts
+  };
+  Status write_tensor(const TensorTarget& target, const io::ByteSink& sink);
+  Status write_rows(const TensorTarget& target, uint64_t begin, uint64_t end);
+  Status advance(const TensorTarget& target, std::span<const std::byte> source);
+
+  const io::ModelFile& file_;
+  base::ThreadPool& pool_;
+  ProgressFn progress_;
+  CancelToken cancel_;
+  uint64_t done_bytes_ = 0, total_bytes_ = 0;  ///< of the source
+  std::vector<Row> rows_;                      ///< per thread
+  std::vector<std::byte> out_;                 ///< the rows in work, encoded
+};
+
+}  // namespace quern::convert
