@@ -157,6 +157,13 @@ inline constexpr std::array kExperts = {
     stacked(matrix(Slot::experts_down, "blk.{}.ffn_down_exps.weight", Dim::ff_expert, Dim::embd)),
 };
 
+inline constexpr std::array kExpertBias = {
+    optional(beside_experts(vector(Slot::router_bias, "blk.{}.ffn_gate_inp.bias", Dim::experts))),
+    optional(stacked(vector(Slot::experts_gate_bias, "blk.{}.ffn_gate_exps.bias", Dim::ff_expert))),
+    optional(stacked(vector(Slot::experts_up_bias, "blk.{}.ffn_up_exps.bias", Dim::ff_expert))),
+    optional(stacked(vector(Slot::experts_down_bias, "blk.{}.ffn_down_exps.bias", Dim::embd))),
+};
+
 /// Experts as files of early 2024 have them: a tensor each.
 inline constexpr std::array kSeparateExperts = {
     separate(matrix(Slot::experts_gate, "blk.{}.ffn_gate.{}.weight", Dim::embd, Dim::ff_expert)),

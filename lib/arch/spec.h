@@ -22,8 +22,9 @@ enum class Rope { interleaved, halves };
 /// How tokens see each other: queries in groups that share a key-value head.
 enum class Attention { grouped };
 
-/// The feed-forward block, down(f(gate(x)) * up(x)): f is silu, or gelu in its approximation by tanh.
-enum class Ffn { swiglu, geglu };
+/// The feed-forward block, down(f(gate(x)) * up(x)): f is silu, or gelu in its approximation by tanh. clipped_swiglu:
+/// gate and up are clipped and f is a steeper silu, of which compute::Glu tells all.
+enum class Ffn { swiglu, geglu, clipped_swiglu };
 
 /// What embeddings are multiplied by: nothing, or sqrt(embedding_length). A key embedding_scale in the file goes first.
 enum class EmbeddingScale { none, sqrt_width };
@@ -88,6 +89,7 @@ struct KeyDefault {
 enum class Dim {
   zero,       ///< 0
   one,        ///< 1
+  heads,      ///< head_count
   embd,       ///< embedding_length
   vocab,      ///< tokens of the vocabulary
   k_head,     ///< key_length
@@ -126,6 +128,7 @@ enum class Slot : uint32_t {
   attn_output_bias,
   attn_q_norm,
   attn_k_norm,
+  attn_sinks,
   attn_post_norm,
   ffn_norm,
   ffn_gate,
@@ -136,9 +139,13 @@ enum class Slot : uint32_t {
   ffn_down_bias,
   ffn_post_norm,
   router,
+  router_bias,
   experts_gate,
   experts_up,
   experts_down,
+  experts_gate_bias,
+  experts_up_bias,
+  experts_down_bias,
   shared_gate,
   shared_up,
   shared_down,

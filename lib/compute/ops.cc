@@ -159,6 +159,9 @@ void Stream::attention(KvStore& kv, uint32_t layer, const AttentionShape& shape,
   if (!accept(valid(out) && out.rows == q.rows && out.cols == shape.n_heads * shape.v_dim, "attention",
               "out of another shape"))
     return;
+  const bool sinks =
+      shape.sinks == nullptr || (shape.sinks->usage() == Usage::vector && shape.sinks->cols() == shape.n_heads);
+  if (!accept(sinks, "attention", "one sink per head")) return;
   for (const AttentionRow& row : rows) {
     if (!accept(row.blocks != nullptr && row.begin < row.end, "attention", "a row attends to nothing")) return;
   }

@@ -120,6 +120,9 @@ struct AttentionShape {
   uint32_t k_dim = 0, v_dim = 0;
   float scale = 1;    ///< of the scores
   float softcap = 0;  ///< c * tanh(score / c) where > 0
+  /// One number per query head, [1, n_heads], Usage::vector: the score of a key that is always there and whose value is
+  /// zero. Or none.
+  const Weight* sinks = nullptr;
 };
 
 /// How rotary embedding pairs the elements of a head: (2i, 2i+1) or (i, i + n_rot/2).
@@ -127,8 +130,9 @@ enum class RopePairs { interleaved, halves };
 
 /// Gated units, f(gate) * up with f one of
 enum class Glu {
-  silu,  ///< g * sigmoid(g)
-  gelu,  ///< g / 2 * (1 + tanh(sqrt(2 / pi) * (g + 0.044715 g^3)))
+  silu,          ///< g * sigmoid(g)
+  gelu,          ///< g / 2 * (1 + tanh(sqrt(2 / pi) * (g + 0.044715 g^3)))
+  clipped_silu,  ///< with g at most 7 and up within -7 ... 7: g * sigmoid(1.702 g) * (up + 1)
 };
 
 /// How a token's experts are chosen: those with the highest scores, the first of equal ones. Softmax is taken before

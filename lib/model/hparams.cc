@@ -363,6 +363,8 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
       return 1;
     case Dim::embd:
       return n_embd;
+    case Dim::heads:
+      return l.n_head;
     case Dim::vocab:
       return n_vocab;
     case Dim::q:

@@ -98,9 +98,14 @@ void round_heads(KvType type, const float* from, float* to, uint32_t n, uint32_t
   }
 }
 
-double activation(Glu kind, double gate) {
-  if (kind == Glu::silu) return gate / (1.0 + std::exp(-gate));
-  return gate / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (gate + 0.044715 * gate * gate * gate)));
+/// f(gate) * up
+double gated(Glu kind, double gate, double up) {
+  if (kind == Glu::silu) return gate / (1.0 + std::exp(-gate)) * up;
+  if (kind == Glu::clipped_silu) {
+    const double g = std::min(gate, 7.0);
+    return g / (1.0 + std::exp(-1.702 * g)) * (std::clamp(up, -7.0, 7.0) + 1);
+  }
+  return gate / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (gate + 0.044715 * gate * gate * gate))) * up;
 }
 
 void softmax(std::vector<double>& x) {
@@ -191,7 +196,7 @@ class Stream final : public compute::Stream {
   void do_glu(Glu kind, Mat gate, Mat up, Mat out) override {
     for (uint32_t r = 0; r < gate.rows; ++r) {
       for (uint32_t c = 0; c < gate.cols; ++c) {
-        out.row(r)[c] = static_cast<float>(activation(kind, gate.row(r)[c]) * up.row(r)[c]);
+        out.row(r)[c] = static_cast<float>(gated(kind, gate.row(r)[c], up.row(r)[c]));
       }
     }
   }
@@ -290,8 +295,13 @@ class Stream final : public compute::Stream {
       scores_[i - row.begin] = score;
       highest = std::max(highest, score);
     }
-    sums_.assign(shape.v_dim, 0.0);
     double total = 0;
+    if (shape.sinks != nullptr) {
+      const double sink = own(*shape.sinks).row(0)[head];
+      highest = std::max(highest, sink);
+      total = std::exp(sink - highest);
+    }
+    sums_.assign(shape.v_dim, 0.0);
     for (uint32_t i = row.begin; i < row.end; ++i) {
       const double weight = std::exp(scores_[i - row.begin] - highest);
       const float* value = store.value(layer, slot(i)) + kv_head * shape.v_dim;

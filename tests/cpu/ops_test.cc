@@ -23,7 +23,7 @@ TEST_CASE("row operations equal the reference's at odd sizes") {
       const uint32_t rows = 5;
       const auto x = random_floats(rows * n, n), y = random_floats(rows * n, n + 1, 3), w = random_floats(n, n + 2);
       const auto view = view_of(w, n, 1);
-      std::vector<float> got[2][7];
+      std::vector<float> got[2][8];
       Bench* benches[2] = {&cpu, &ref};
       for (int i = 0; i < 2; ++i) {
         Bench& b = *benches[i];
@@ -34,6 +34,9 @@ TEST_CASE("row operations equal the reference's at odd sizes") {
         got[i][1] = b.get(out);
         b.stream->glu(compute::Glu::gelu, mx, my, out);
         got[i][3] = b.get(out);
+        b.stream->scale(out, 6);  // beyond the clips
+        b.stream->glu(compute::Glu::clipped_silu, out, out, out);
+        got[i][7] = b.get(out);
         b.stream->add(mx, my);
         got[i][2] = b.get(mx);
         b.stream->scale(mx, 1.7f);
@@ -44,6 +47,7 @@ TEST_CASE("row operations equal the reference's at odd sizes") {
         got[i][6] = b.get(mx);
       }
       CHECK(largest_difference(got[0][3], got[1][3]) < 2e-5);
+      CHECK(largest_difference(got[0][7], got[1][7]) < 1e-3);  // of up to 56, and the difference before times 6
       CHECK(largest_difference(got[0][4], got[1][4]) == 0);
       CHECK(largest_difference(got[0][5], got[1][5]) == 0);
       CHECK(largest_difference(got[0][6], got[1][6]) < 2e-6);

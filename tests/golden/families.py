@@ -16,7 +16,7 @@ def power_of_two(x):
 
 
 class Model:
-    def __init__(self, arch, seed, heads=4, heads_kv=2, k_dim=16, layers=2, n_ctx=256, peer=None):
+    def __init__(self, arch, seed, heads=4, heads_kv=2, k_dim=16, layers=2, n_ctx=256):
         self.arch, self.seed, self.n_ctx = arch, seed, n_ctx
         self.heads, self.heads_kv, self.k_dim, self.layers = heads, heads_kv, k_dim, layers
         self.keys, self.tensors = [], []
@@ -88,15 +88,16 @@ class Model:
         if post_norm:
             self.norm(b + "post_ffw_norm.weight")
 
-    def experts(self, layer, n, n_ff, shared=0, separate=False, fused=False):
+    def experts(self, layer, n, n_ff, shared=0, bias=False, norm="ffn_norm"):
         b = f"blk.{layer}."
-        self.norm(b + "ffn_norm.weight")
+        self.norm(f"{b}{norm}.weight")
         self.matrix(b + "ffn_gate_inp.weight", N_EMBD, n)
-        if fused:
-            self.matrix(b + "ffn_gate_up_exps.weight", N_EMBD, 2 * n_ff, n)
-        else:
-            self.matrix(b + "ffn_gate_exps.weight", N_EMBD, n_ff, n)
-            self.matrix(b + "ffn_up_exps.weight", N_EMBD, n_ff, n)
+        if bias:
+            self.bias(b + "ffn_gate_inp.bias", n)
+            for name, rows in (("gate", n_ff), ("up", n_ff), ("down", N_EMBD)):
+                self.bias(f"{b}ffn_{name}_exps.bias", rows, n)
+        self.matrix(b + "ffn_gate_exps.weight", N_EMBD, n_ff, n, gain=4)
+        self.matrix(b + "ffn_up_exps.weight", N_EMBD, n_ff, n, gain=4)
         self.matrix(b + "ffn_down_exps.weight", n_ff, N_EMBD, n)
         if shared:
             self.matrix(b + "ffn_gate_shexp.weight", N_EMBD, shared)
@@ -120,7 +121,9 @@ class Model:
                                   ("add_bos_token", "bool", False)):
             self.key(name, kind, value, "tokenizer.ggml.")
         ids = [(i * i * 7 + i * 13 + self.seed) % 93 for i in range(N_TOKENS)]
-        return {"seed": self.seed, "n_ctx": self.n_ctx, "tokens": ids, "keys": self.keys, "tensors": self.tensors}
+        # The reference looks GELU up in a table of half-precision numbers.
+        tolerance = 2e-3 if self.arch.startswith("gemma") else 2e-4
+        return {"seed": self.seed, "n_ctx": self.n_ctx, "tolerance": tolerance, "tokens": ids, "keys": self.keys, "tensors": self.tensors}
 
 
 def llama():
@@ -315,8 +318,27 @@ def granitemoe():
     return m
 
 
+def gpt_oss():
+    m = Model("gpt-oss", 15, k_dim=32, layers=3)
+    m.heads_of_own_length()
+    m.rope(150000.0)
+    m.key("rope.scaling.type", "str", "yarn")
+    m.key("rope.scaling.factor", "f32", 32.0)
+    m.key("rope.scaling.original_context_length", "u32", 32)
+    m.key("attention.sliding_window", "u32", 16)
+    m.key("expert_count", "u32", 8)
+    m.key("expert_used_count", "u32", 3)
+    m.key("expert_feed_forward_length", "u32", 40)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i, bias="q k v output".split())
+        m.tensors.append([f"blk.{i}.attn_sinks.weight", [m.heads], 2.0, 1.0])
+        m.experts(i, 8, 40, bias=True, norm="post_attention_norm")
+    return m
+
+
 FAMILIES = [llama, llama_fused, mixtral, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long, gemma, gemma2, gemma3,
-            granite, granitemoe]
+            granite, granitemoe, gpt_oss]
 
 
 def describe(name):

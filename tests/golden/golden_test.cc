@@ -125,7 +125,7 @@ TEST_CASE("logits of every architecture: the reference engine's, and independent
     const std::vector<float> logits = all_logits(model, golden);
     const double error = difference(logits, golden.logits);
     MESSAGE(name << ": largest difference " << error << " standard deviations");
-    CHECK(error < 2e-3);
+    CHECK(error < golden.json["tolerance"].get<double>());
     CHECK(difference(all_logits(open_with(file.path(), 1, "reference"), golden), logits) < 1e-4);
     CHECK(all_logits(model, golden, 1) == logits);
     CHECK(all_logits(model, golden, 7) == logits);

@@ -76,7 +76,7 @@ def rows(items, indent):
 
 def write_description(path, model):
     with open(path, "w", encoding="ascii") as file:
-        file.write(f'{{\n"seed": {model["seed"]}, "n_ctx": {model["n_ctx"]},\n"tokens": {json.dumps(model["tokens"])},\n')
+        file.write(f'{{\n"seed": {model["seed"]}, "n_ctx": {model["n_ctx"]}, "tolerance": {model["tolerance"]},\n"tokens": {json.dumps(model["tokens"])},\n')
         file.write(f'"keys": [\n{rows(model["keys"], " ")}\n],\n"tensors": [\n{rows(model["tensors"], " ")}\n]\n}}\n')
 
 

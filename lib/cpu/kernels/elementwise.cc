@@ -57,6 +57,16 @@ void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, 
     combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR { return hn::Mul(times_sigmoid(g, g), u); });
     return;
   }
+  if (kind == compute::Glu::clipped_silu) {
+    combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR {
+      const DF df;
+      const VF limit = hn::Set(df, 7.0f);
+      g = hn::Min(g, limit);
+      u = hn::Max(hn::Min(u, limit), hn::Neg(limit));
+      return hn::Mul(times_sigmoid(g, hn::Mul(g, hn::Set(df, 1.702f))), hn::Add(u, hn::Set(df, 1.0f)));
+    });
+    return;
+  }
   // (1 + tanh(y)) / 2 = sigmoid(2 y)
   combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR {
     const DF df;

@@ -42,6 +42,7 @@ void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
   shape.v_dim = block.hparams.v_dim;
   shape.scale = block.hparams.attention_scale;
   shape.softcap = block.hparams.attention_softcap;
+  shape.sinks = block.weights.find(Slot::attn_sinks, block.layer);
   block.normalize_heads(q, Slot::attn_q_norm);
   rotate(block, q, pass.cos_sin);
   if (pass.warmth.buffer != nullptr) block.stream.scale_rows(q, pass.warmth);

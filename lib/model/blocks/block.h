@@ -45,7 +45,17 @@ struct Block {
     if (hparams.residual_scale != 1) stream.scale(made, hparams.residual_scale);
     stream.add(x, made);
   }
-  compute::Glu glu() const { return spec.ffn == arch::Ffn::geglu ? compute::Glu::gelu : compute::Glu::silu; }
+  compute::Glu glu() const {
+    switch (spec.ffn) {
+      case arch::Ffn::swiglu:
+        return compute::Glu::silu;
+      case arch::Ffn::geglu:
+        return compute::Glu::gelu;
+      case arch::Ffn::clipped_swiglu:
+        return compute::Glu::clipped_silu;
+    }
+    return compute::Glu::silu;
+  }
 };
 
 }  // namespace quern::model

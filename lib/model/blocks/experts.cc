@@ -39,20 +39,22 @@ void mixture_of_experts(const Block& block, Mat x) {
   const Mat norm = space.norm.mat(n, x.cols);
   block.normalize(x, Slot::ffn_norm, norm);
 
-  const MatmulTarget scores = block.product(Slot::router, Slot::none, space.scores.mat(n, params.n));
+  const MatmulTarget scores = block.product(Slot::router, Slot::router_bias, space.scores.mat(n, params.n));
   block.stream.matmul(norm, {&scores, 1});
   const Mat chosen = space.chosen.mat(n, n_used), weights = space.chosen_weights.mat(n, n_used);
   block.stream.route(scores.out, routing_of(params), chosen, weights);
 
-  const auto experts = [&](Slot slot, Mat out) {
-    return ExpertTarget{block.weights.experts(slot, block.layer), {}, out};
+  const auto experts = [&](Slot slot, Slot bias, Mat out) {
+    return ExpertTarget{block.weights.experts(slot, block.layer), block.weights.experts(bias, block.layer), out};
   };
-  const ExpertTarget gate_up[] = {experts(Slot::experts_gate, space.gate.mat(n * n_used, params.n_ff)),
-                                  experts(Slot::experts_up, space.up.mat(n * n_used, params.n_ff))};
+  const ExpertTarget gate_up[] = {
+      experts(Slot::experts_gate, Slot::experts_gate_bias, space.gate.mat(n * n_used, params.n_ff)),
+      experts(Slot::experts_up, Slot::experts_up_bias, space.up.mat(n * n_used, params.n_ff))};
   block.stream.matmul_experts(norm, chosen, gate_up);
   const Mat hidden = gate_up[0].out;
   block.stream.glu(block.glu(), hidden, gate_up[1].out, hidden);
-  const ExpertTarget down = experts(Slot::experts_down, space.expert_out.mat(n * n_used, x.cols));
+  const ExpertTarget down =
+      experts(Slot::experts_down, Slot::experts_down_bias, space.expert_out.mat(n * n_used, x.cols));
   block.stream.matmul_experts(hidden, chosen, {&down, 1});
 
   const bool shared = params.n_ff_shared > 0;
