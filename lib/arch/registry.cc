@@ -3,11 +3,13 @@
 
 namespace quern::arch {
 
-extern const ArchSpec kLlama;
+extern const ArchSpec kGemma, kGemma2, kGemma3, kGptOss, kGranite, kGraniteMoe, kLlama, kMistral3, kPhi3, kQwen2,
+    kQwen3, kQwen3Moe, kSmolLm3;
 
 namespace {
 constexpr const ArchSpec* kArchitectures[] = {
-    &kLlama,
+    &kGemma,    &kGemma2, &kGemma3, &kGptOss, &kGranite,  &kGraniteMoe, &kLlama,
+    &kMistral3, &kPhi3,   &kQwen2,  &kQwen3,  &kQwen3Moe, &kSmolLm3,
 };
 }  // namespace
 

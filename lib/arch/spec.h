@@ -22,8 +22,16 @@ enum class Rope { interleaved, halves };
 /// How tokens see each other: queries in groups that share a key-value head.
 enum class Attention { grouped };
 
-/// The feed-forward block: down(silu(gate(x)) * up(x)).
-enum class Ffn { swiglu };
+/// The feed-forward block, down(f(gate(x)) * up(x)): f is silu, or gelu in its approximation by tanh. clipped_swiglu:
+/// gate and up are clipped and f is a steeper silu, of which compute::Glu tells all.
+enum class Ffn { swiglu, geglu, clipped_swiglu };
+
+/// What embeddings are multiplied by: nothing, or sqrt(embedding_length). A key embedding_scale in the file goes first.
+enum class EmbeddingScale { none, sqrt_width };
+
+/// How scores of experts become a choice. softmax: over all experts, before the choice; softmax_of_chosen: over the
+/// chosen ones; sigmoid: of each. The order is that of the key expert_gating_func, from 1 on.
+enum class Gating { none, softmax, sigmoid, softmax_of_chosen };
 
 /// The hyper-parameters that files carry under "{architecture}....". Their keys, types, limits and defaults are one
 /// table in model/hparams.cc; an architecture names those it has.
@@ -38,10 +46,25 @@ enum class Key : uint32_t {
   value_length,
   feed_forward_length,
   rms_eps,
+  embedding_scale,
+  residual_scale,
+  logit_scale,
+  attention_scale,
+  attention_temperature,
+  attention_softcap,
+  logit_softcap,
   sliding_window,
+  sliding_window_pattern,
   expert_count,
+  expert_used_count,
+  expert_feed_forward_length,
+  expert_shared_feed_forward_length,
+  expert_gating,
+  expert_weights_norm,
+  expert_weights_scale,
   rope_dimension_count,
   rope_freq_base,
+  rope_freq_base_local,
   rope_scaling_type,
   rope_scaling_factor,
   rope_scale_linear,
@@ -51,21 +74,38 @@ enum class Key : uint32_t {
   yarn_attn_factor,
   yarn_beta_fast,
   yarn_beta_slow,
+  yarn_log_multiplier,
   count_,
 };
 inline constexpr size_t kKeys = static_cast<size_t>(Key::count_);
 
+/// What stands in for a key that a file lacks, where an architecture has a custom of its own.
+struct KeyDefault {
+  Key key;
+  double value;
+};
+
 /// A length that the hyper-parameters give, of the layer concerned: what the shapes of tensors are made of.
 enum class Dim {
-  one,       ///< 1
-  embd,      ///< embedding_length
-  vocab,     ///< tokens of the vocabulary
-  q,         ///< head_count * key_length
-  k,         ///< head_count_kv * key_length
-  v,         ///< head_count_kv * value_length
-  attn,      ///< head_count * value_length: what attention hands on
-  ff,        ///< feed_forward_length
-  half_rot,  ///< rope_dimension_count / 2
+  zero,       ///< 0
+  one,        ///< 1
+  heads,      ///< head_count
+  embd,       ///< embedding_length
+  vocab,      ///< tokens of the vocabulary
+  k_head,     ///< key_length
+  q,          ///< head_count * key_length
+  k,          ///< head_count_kv * key_length
+  v,          ///< head_count_kv * value_length
+  q_k,        ///< q + k
+  q_k_v,      ///< q + k + v
+  attn,       ///< head_count * value_length: what attention hands on
+  ff,         ///< feed_forward_length
+  ff_twice,   ///< 2 * feed_forward_length
+  experts,    ///< expert_count
+  ff_expert,  ///< expert_feed_forward_length
+  ff_expert_twice,
+  ff_shared,  ///< expert_shared_feed_forward_length
+  half_rot,   ///< rope_dimension_count / 2
 };
 
 /// The places where tensors go. Those from `attn_norm` on exist once per layer.
@@ -73,7 +113,10 @@ enum class Slot : uint32_t {
   token_embd,
   output_norm,
   output,
+  output_bias,
   rope_freqs,
+  rope_long,
+  rope_short,
   attn_norm,
   attn_q,
   attn_k,
@@ -83,6 +126,10 @@ enum class Slot : uint32_t {
   attn_k_bias,
   attn_v_bias,
   attn_output_bias,
+  attn_q_norm,
+  attn_k_norm,
+  attn_sinks,
+  attn_post_norm,
   ffn_norm,
   ffn_gate,
   ffn_up,
@@ -90,6 +137,18 @@ enum class Slot : uint32_t {
   ffn_gate_bias,
   ffn_up_bias,
   ffn_down_bias,
+  ffn_post_norm,
+  router,
+  router_bias,
+  experts_gate,
+  experts_up,
+  experts_down,
+  experts_gate_bias,
+  experts_up_bias,
+  experts_down_bias,
+  shared_gate,
+  shared_up,
+  shared_down,
   none,
 };
 inline constexpr size_t kSlots = static_cast<size_t>(Slot::none);
@@ -97,13 +156,31 @@ inline constexpr bool is_per_layer(Slot slot) { return slot >= Slot::attn_norm &
 
 /// What a tensor is used as, which decides the types it may have.
 enum class Role {
-  matrix,   ///< left side of a product: any format that this build runs
+  matrix,   ///< left side of a product: any format that this build runs; of each expert, where there are some
   table,    ///< rows are looked up by token: any such format
   vector,   ///< a norm weight or a bias: one row of F32 or F16
   factors,  ///< read by the host: one row of F32, finite and positive
 };
 
-/// One tensor: its name in the file ("{}" stands for the layer) and what must be true of it.
+/// Where the matrices of a layer's experts are.
+enum class Experts {
+  none,      ///< the tensor belongs to no expert
+  stacked,   ///< one tensor for all, with the expert as its last dimension
+  separate,  ///< a tensor each; the second "{}" of the name stands for the expert
+};
+
+/// Which layers have a tensor.
+enum class Layers { all, dense, with_experts, with_shared_expert };
+
+/// The part of a tensor that a slot takes, where several share one: features [first, first + its own) of `of`. Features
+/// are the rows of a matrix and the elements of a vector.
+struct Part {
+  Dim first = Dim::zero, of = Dim::zero;
+  constexpr bool whole() const { return of == Dim::zero; }
+};
+
+/// One tensor: its name in the file ("{}" stands for the layer) and what must be true of it. A slot may be listed more
+/// than once, for files that keep it in different ways: the first tensor that a file has is taken.
 struct TensorSpec {
   Slot slot;
   const char* name;
@@ -111,6 +188,9 @@ struct TensorSpec {
   Dim cols, rows;
   bool optional = false;
   Slot stand_in = Slot::none;  ///< whose tensor serves where this one is absent (tied embeddings)
+  Part part = {};
+  Experts experts = Experts::none;
+  Layers layers = Layers::all;
 };
 
 struct ArchSpec {
@@ -121,6 +201,17 @@ struct ArchSpec {
   Ffn ffn;
   std::span<const Key> keys;
   std::span<const TensorSpec> tensors;
+  std::span<const KeyDefault> defaults = {};
+
+  EmbeddingScale embedding_scale = EmbeddingScale::none;
+  /// Where there is a sliding window: every so many layers one sees everything, the last of them. 0: none does. The key
+  /// sliding_window_pattern goes first.
+  uint32_t full_layer_every = 0;
+  /// Every so many layers one has no rotary embedding, the last of them. 0: all have it.
+  uint32_t no_rope_every = 0;
+  /// Models of exactly so many layers scale scores by the width per head, embedding_length / head_count, in place of
+  /// key_length. 0: none do.
+  uint32_t scores_by_width_layers = 0;
 };
 
 /// The architecture of that name, or nullptr.

@@ -66,11 +66,78 @@ void Stream::rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat
   if (n_rot > 0) do_rope(x, head_dim, n_rot, pairs, cos_sin);
 }
 
-void Stream::swiglu(Mat gate, Mat up, Mat out) {
-  if (!accept(valid(gate) && valid(up) && valid(out) && same_shape(gate, up) && same_shape(gate, out), "swiglu",
+void Stream::glu(Glu kind, Mat gate, Mat up, Mat out) {
+  if (!accept(valid(gate) && valid(up) && valid(out) && same_shape(gate, up) && same_shape(gate, out), "glu",
               "shapes differ"))
     return;
-  do_swiglu(gate, up, out);
+  do_glu(kind, gate, up, out);
+}
+
+void Stream::scale(Mat x, float factor) {
+  if (!accept(valid(x), "scale", "no matrix")) return;
+  do_scale(x, factor);
+}
+
+void Stream::scale_rows(Mat x, Mat factors) {
+  if (!accept(valid(x) && valid(factors) && factors.rows == x.rows && factors.cols == 1, "scale_rows",
+              "one factor per row"))
+    return;
+  do_scale_rows(x, factors);
+}
+
+void Stream::softcap(Mat x, float cap) {
+  if (!accept(valid(x) && cap > 0, "softcap", "no matrix, or no positive cap")) return;
+  do_softcap(x, cap);
+}
+
+void Stream::route(Mat scores, const Routing& routing, Mat experts, Mat weights) {
+  if (!accept(valid(scores) && valid(experts) && valid(weights) && same_shape(experts, weights), "route",
+              "shapes differ"))
+    return;
+  if (!accept(experts.rows == scores.rows && experts.cols > 0 && experts.cols <= scores.cols, "route",
+              "more experts chosen than there are"))
+    return;
+  do_route(scores, routing, experts, weights);
+}
+
+bool Stream::accept_experts(const ExpertTarget& target, Mat x, uint64_t n_out) {
+  if (!accept(!target.weights.empty() && valid(target.out) && target.out.rows == n_out, "matmul_experts",
+              "no experts, or out of another shape"))
+    return false;
+  if (!accept(target.biases.empty() || target.biases.size() == target.weights.size(), "matmul_experts",
+              "one bias per expert"))
+    return false;
+  for (const auto& weight : target.weights) {
+    if (!accept(weight && weight->multiplies() && weight->cols() == x.cols && weight->rows() == target.out.cols,
+                "matmul_experts", "weight does not fit"))
+      return false;
+  }
+  for (const auto& bias : target.biases) {
+    if (!accept(bias && bias->usage() == Usage::vector && bias->cols() == target.out.cols, "matmul_experts",
+                "bias of another length"))
+      return false;
+  }
+  return true;
+}
+
+void Stream::matmul_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets) {
+  if (!accept(valid(x) && valid(experts) && !targets.empty(), "matmul_experts", "no input or no target")) return;
+  const uint64_t n_out = uint64_t{experts.rows} * experts.cols;
+  if (!accept(x.rows == experts.rows || x.rows == n_out, "matmul_experts", "experts do not fit x")) return;
+  for (const ExpertTarget& target : targets) {
+    if (!accept_experts(target, x, n_out)) return;
+    if (!accept(target.weights.size() == targets[0].weights.size(), "matmul_experts", "numbers of experts differ"))
+      return;
+  }
+  if (n_out > 0) do_matmul_experts(x, experts, targets);
+}
+
+void Stream::combine(Mat parts, Mat weights, Mat out) {
+  if (!accept(valid(parts) && valid(weights) && valid(out) && out.cols == parts.cols && out.rows == weights.rows &&
+                  parts.rows == uint64_t{weights.rows} * weights.cols,
+              "combine", "shapes differ"))
+    return;
+  do_combine(parts, weights, out);
 }
 
 void Stream::kv_store(KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) {
@@ -92,6 +159,9 @@ void Stream::attention(KvStore& kv, uint32_t layer, const AttentionShape& shape,
   if (!accept(valid(out) && out.rows == q.rows && out.cols == shape.n_heads * shape.v_dim, "attention",
               "out of another shape"))
     return;
+  const bool sinks =
+      shape.sinks == nullptr || (shape.sinks->usage() == Usage::vector && shape.sinks->cols() == shape.n_heads);
+  if (!accept(sinks, "attention", "one sink per head")) return;
   for (const AttentionRow& row : rows) {
     if (!accept(row.blocks != nullptr && row.begin < row.end, "attention", "a row attends to nothing")) return;
   }

@@ -120,16 +120,42 @@ struct AttentionShape {
   uint32_t k_dim = 0, v_dim = 0;
   float scale = 1;    ///< of the scores
   float softcap = 0;  ///< c * tanh(score / c) where > 0
+  /// One number per query head, [1, n_heads], Usage::vector: the score of a key that is always there and whose value is
+  /// zero. Or none.
+  const Weight* sinks = nullptr;
 };
 
 /// How rotary embedding pairs the elements of a head: (2i, 2i+1) or (i, i + n_rot/2).
 enum class RopePairs { interleaved, halves };
+
+/// Gated units, f(gate) * up with f one of
+enum class Glu {
+  silu,          ///< g * sigmoid(g)
+  gelu,          ///< g / 2 * (1 + tanh(sqrt(2 / pi) * (g + 0.044715 g^3)))
+  clipped_silu,  ///< with g at most 7 and up within -7 ... 7: g * sigmoid(1.702 g) * (up + 1)
+};
+
+/// How a token's experts are chosen: those with the highest scores, the first of equal ones. Softmax is taken before
+/// the choice, over all experts, or after it, over those chosen.
+enum class Gating { softmax, sigmoid, softmax_of_chosen };
+struct Routing {
+  Gating gating = Gating::softmax;
+  bool normalize = false;  ///< weights of a row are divided by their sum, or by 2^-14 where that is larger
+  float scale = 1;         ///< of the weights, after all else
+};
 
 /// One output of a group of products that share their input.
 struct MatmulTarget {
   const Weight* weight = nullptr;  ///< [out.cols, x.cols], prepared for matmul
   const Weight* bias = nullptr;    ///< added to each row where given; [1, out.cols], Usage::vector
   Mat out;                         ///< [x.rows, weight.rows]
+};
+
+/// The same with experts.
+struct ExpertTarget {
+  std::span<const std::unique_ptr<Weight>> weights;  ///< one per expert, all of one shape, prepared for matmul
+  std::span<const std::unique_ptr<Weight>> biases;   ///< one per expert, or none
+  Mat out;                                           ///< [experts.rows * experts.cols, rows of a weight]
 };
 
 /// A sequence of operations that one thread issues; they take effect in order. The first misuse or device failure is
@@ -153,7 +179,18 @@ class Stream {
   /// Rotates the first n_rot elements of every head of `head_dim` elements. cos_sin: [x.rows, n_rot]: for each row the
   /// n_rot/2 cosines, then the sines.
   void rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin);
-  void swiglu(Mat gate, Mat up, Mat out);  ///< out = gate * sigmoid(gate) * up; out may be gate
+  void glu(Glu kind, Mat gate, Mat up, Mat out);  ///< out may be gate
+  void scale(Mat x, float factor);                ///< x *= factor
+  void scale_rows(Mat x, Mat factors);            ///< row r of x *= factors[r][0]
+  void softcap(Mat x, float cap);                 ///< x = cap * tanh(x / cap), cap > 0
+  /// Chooses experts.cols experts for each row by its scores [n, experts]. experts: their numbers, as floats; weights,
+  /// of the same shape: how much each counts. Both in the order of falling scores.
+  void route(Mat scores, const Routing& routing, Mat experts, Mat weights);
+  /// For row r of `experts` and its j-th column, with i = r * experts.cols + j: row i of target.out = the product of
+  /// expert experts[r][j] and row r of x, or row i where x has as many rows as target.out. `experts` is from route().
+  void matmul_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets);
+  /// Row r of out = the sum over j of weights[r][j] * (row r * weights.cols + j of parts), from j = 0 on.
+  void combine(Mat parts, Mat weights, Mat out);
   /// Stores each row of k [n, n_heads * k_dim] and v [n, n_heads * v_dim] in its slot.
   void kv_store(KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots);
   /// out [n, n_heads * v_dim] = softmax(scale * q k^T) v over each row's range, q [n, n_heads * k_dim].
@@ -172,7 +209,13 @@ class Stream {
   virtual void do_matmul(Mat x, std::span<const MatmulTarget> targets) = 0;
   virtual void do_add(Mat x, Mat y) = 0;
   virtual void do_rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) = 0;
-  virtual void do_swiglu(Mat gate, Mat up, Mat out) = 0;
+  virtual void do_glu(Glu kind, Mat gate, Mat up, Mat out) = 0;
+  virtual void do_scale(Mat x, float factor) = 0;
+  virtual void do_scale_rows(Mat x, Mat factors) = 0;
+  virtual void do_softcap(Mat x, float cap) = 0;
+  virtual void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) = 0;
+  virtual void do_matmul_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets) = 0;
+  virtual void do_combine(Mat parts, Mat weights, Mat out) = 0;
   virtual void do_kv_store(KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) = 0;
   virtual void do_attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
                             std::span<const AttentionRow> rows, Mat out) = 0;
@@ -184,6 +227,7 @@ class Stream {
 
  private:
   bool accept(bool condition, const char* op, const char* what);
+  bool accept_experts(const ExpertTarget& target, Mat x, uint64_t n_out);
   Status status_;
 };
 

@@ -63,13 +63,19 @@ Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence>
     out.tokens.push_back(t.token);
     out.positions.push_back(t.position);
     out.slots.push_back(sequence.slot(*cell));
-    const int64_t first = window > 0 ? int64_t{t.position} - window + 1 : 0;
-    out.rows.push_back({nullptr, first > 0 ? sequence.cells_before(static_cast<int32_t>(first)) : 0, *cell + 1});
+    out.rows.push_back({nullptr, 0, *cell + 1});
+    if (window > 0) {
+      const int64_t first = int64_t{t.position} - window + 1;
+      const uint32_t begin = first > 0 ? sequence.cells_before(static_cast<int32_t>(first)) : 0;
+      out.window_rows.push_back({nullptr, begin, *cell + 1});
+    }
     if (t.logits) out.outputs.push_back(static_cast<uint32_t>(i));
   }
   // Block tables stay where they are from here on.
-  for (size_t i = 0; i < batch.size(); ++i)
+  for (size_t i = 0; i < batch.size(); ++i) {
     out.rows[i].blocks = sequences[static_cast<size_t>(batch[i].sequence)].blocks().data();
+    if (window > 0) out.window_rows[i].blocks = out.rows[i].blocks;
+  }
   return out;
 }
 

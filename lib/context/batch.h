@@ -23,12 +23,13 @@ struct PlacedBatch {
   std::vector<int32_t> tokens, positions;
   std::vector<uint32_t> slots;
   std::vector<compute::AttentionRow> rows;
-  std::vector<uint32_t> outputs;  ///< increasing numbers of the tokens whose logits are wanted
+  std::vector<compute::AttentionRow> window_rows;  ///< within the window, where there is one
+  std::vector<uint32_t> outputs;                   ///< increasing numbers of the tokens whose logits are wanted
 };
 
 /// Appends every token of a validated batch to its sequence, all or nothing. Each token attends to its sequence up to
-/// itself, within the window of positions where there is one (0: none). The attention rows point into the sequences'
-/// block tables: valid until these change.
+/// itself; with a window (0: none) also to the last so many positions of it. The attention rows point into the
+/// sequences' block tables: valid until these change.
 Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence> sequences, uint32_t window,
                           BlockPool& pool);
 

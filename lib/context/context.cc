@@ -21,9 +21,9 @@ Result<std::unique_ptr<Context>> Context::create(const model::LoadedModel& model
                "n_seq_max: expected 1 ... ", kMaxSequences, ", found ", options.n_seq_max);
   const auto kv_type = [](CacheType type) { return static_cast<compute::KvType>(type); };
 
-  std::unique_ptr<Context> context(new Context(model));
+  const uint32_t n_ctx = options.n_ctx > 0 ? options.n_ctx : std::min(model.hparams->n_ctx_train, kMaxCtx);
+  std::unique_ptr<Context> context(new Context(model, n_ctx));
   Context& c = *context;
-  c.n_ctx_ = options.n_ctx > 0 ? options.n_ctx : std::min(model.hparams->n_ctx_train, kMaxCtx);
   c.n_vocab_ = model.hparams->n_vocab;
   c.window_ = model.hparams->sliding_window;
   QUERN_TRY(c.stream_, model.backend->make_stream());
@@ -107,6 +107,7 @@ Status Context::run(const PlacedBatch& batch, const DecodeOptions& options) {
     pass.positions = std::span(batch.positions).subspan(begin, count);
     pass.slots = std::span(batch.slots).subspan(begin, count);
     pass.rows = std::span(batch.rows).subspan(begin, count);
+    if (!batch.window_rows.empty()) pass.window_rows = std::span(batch.window_rows).subspan(begin, count);
     pass.outputs = outputs;
     pass.logits = std::span(logits_).subspan(first_output * n_vocab_, outputs.size() * n_vocab_);
     QUERN_CHECK(decoder_.run(*stream_, *kv_, workspace_, pass, options.cancel));
@@ -144,12 +145,12 @@ void Context::clear() {
 
 Result<std::vector<std::byte>> Context::save(int32_t sequence) const {
   QUERN_CHECK(check_sequence(sequence));
-  return save_state(sequences_[static_cast<size_t>(sequence)], *kv_, model_.fingerprint);
+  return save_state(sequences_[static_cast<size_t>(sequence)], *kv_, decoder_.fingerprint());
 }
 
 Status Context::restore(int32_t sequence, std::span<const std::byte> state) {
   QUERN_CHECK(check_sequence(sequence));
-  QUERN_TRY(const StateView view, parse_state(state, *kv_, model_.fingerprint));
+  QUERN_TRY(const StateView view, parse_state(state, *kv_, decoder_.fingerprint()));
   // The cells that the sequence gives back serve the new ones.
   Sequence& target = sequences_[static_cast<size_t>(sequence)];
   uint32_t own_blocks = 0, own_cells = 0;

@@ -53,7 +53,7 @@ class Context {
   const model::LoadedModel& model() const { return model_; }
 
  private:
-  explicit Context(const model::LoadedModel& model) : model_(model), decoder_(model) {}
+  Context(const model::LoadedModel& model, uint32_t n_ctx) : model_(model), decoder_(model, n_ctx), n_ctx_(n_ctx) {}
   Status check_sequence(int32_t sequence) const;
   Status check_room(size_t n_tokens) const;
   Status run(const PlacedBatch& batch, const DecodeOptions& options);

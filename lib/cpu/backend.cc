@@ -8,6 +8,7 @@
 #include "lib/cpu/kernels/elementwise.h"
 #include "lib/cpu/kernels/rms_norm.h"
 #include "lib/cpu/kernels/rope.h"
+#include "lib/cpu/kernels/route.h"
 #include "lib/cpu/matmul/matmul.h"
 #include "lib/cpu/target_name.h"
 #include "lib/cpu/weight.h"
@@ -16,9 +17,12 @@ namespace quern::cpu {
 
 using compute::AttentionRow;
 using compute::AttentionShape;
+using compute::ExpertTarget;
+using compute::Glu;
 using compute::Mat;
 using compute::MatmulTarget;
 using compute::RopePairs;
+using compute::Routing;
 using compute::Usage;
 
 namespace {
@@ -64,8 +68,39 @@ class Stream final : public compute::Stream {
     });
   }
 
-  void do_swiglu(Mat gate, Mat up, Mat out) override {
-    each_row(gate, [&](uint32_t r) { swiglu_row(gate.row(r), up.row(r), out.row(r), gate.cols); });
+  void do_glu(Glu kind, Mat gate, Mat up, Mat out) override {
+    each_row(gate, [&](uint32_t r) { glu_row(kind, gate.row(r), up.row(r), out.row(r), gate.cols); });
+  }
+
+  void do_scale(Mat x, float factor) override {
+    each_row(x, [&](uint32_t r) { scale_row(x.row(r), factor, x.row(r), x.cols); });
+  }
+
+  void do_scale_rows(Mat x, Mat factors) override {
+    each_row(x, [&](uint32_t r) { scale_row(x.row(r), factors.row(r)[0], x.row(r), x.cols); });
+  }
+
+  void do_softcap(Mat x, float cap) override {
+    each_row(x, [&](uint32_t r) { softcap_row(x.row(r), cap, x.cols); });
+  }
+
+  void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) override {
+    for (uint32_t r = 0; r < scores.rows; ++r) {
+      route_row({scores.row(r), scores.cols}, routing, {experts.row(r), experts.cols}, weights.row(r), route_memory_);
+    }
+  }
+
+  void do_matmul_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets) override {
+    matmul_.run_experts(x, experts, targets);
+  }
+
+  void do_combine(Mat parts, Mat weights, Mat out) override {
+    each_row(out, [&](uint32_t r) {
+      const uint32_t first = r * weights.cols;
+      scale_row(parts.row(first), weights.row(r)[0], out.row(r), out.cols);
+      for (uint32_t j = 1; j < weights.cols; ++j)
+        add_scaled_row(out.row(r), parts.row(first + j), weights.row(r)[j], out.cols);
+    });
   }
 
   void do_kv_store(compute::KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) override {
@@ -103,6 +138,7 @@ class Stream final : public compute::Stream {
   base::ThreadPool& pool_;
   Matmul matmul_;
   Attention attention_;
+  std::vector<float> route_memory_;
 };
 
 class Backend final : public compute::Backend {

@@ -11,14 +11,20 @@
 namespace quern::model {
 namespace {
 
+using arch::Dim;
+using arch::Experts;
+using arch::Layers;
 using arch::Role;
 using arch::Slot;
 using arch::TensorSpec;
 
-std::string tensor_name(const char* pattern, uint32_t layer) {
+/// The places of "{}" are the layer's and the expert's, in this order.
+std::string tensor_name(const char* pattern, uint32_t layer, uint32_t expert) {
   std::string name = pattern;
-  const size_t place = name.find("{}");
-  if (place != std::string::npos) name.replace(place, 2, std::to_string(layer));
+  for (const uint32_t number : {layer, expert}) {
+    const size_t place = name.find("{}");
+    if (place != std::string::npos) name.replace(place, 2, std::to_string(number));
+  }
   return name;
 }
 
@@ -42,31 +48,104 @@ Status check_type(const io::ModelFile& file, const io::TensorEntry& entry, Role 
   return {};
 }
 
-Status check_shape(const io::ModelFile& file, const io::TensorEntry& entry, const TensorSpec& spec, const Hparams& hp,
-                   uint32_t layer) {
-  const uint64_t cols = hp.dim(spec.cols, layer), rows = hp.dim(spec.rows, layer);
-  const tensor::Shape& shape = entry.view.shape;
-  const bool fits = shape.ne[0] == cols && shape.ne[1] == rows && shape.ne[2] == 1 && shape.ne[3] == 1;
-  const tensor::Shape expected{{cols, rows, 1, 1}, spec.rows == arch::Dim::one ? 1u : 2u};
-  QUERN_ENSURE(fits, Errc::format, where(file, entry.name), "expected the shape ", tensor::to_string(expected),
-               ", found ", tensor::to_string(shape));
+/// The shape of the whole tensor in the file.
+tensor::Shape shape_of(const TensorSpec& spec, const Hparams& hp, uint32_t layer) {
+  const auto dim = [&](Dim d) { return hp.dim(d, layer); };
+  tensor::Shape shape{{dim(spec.cols), dim(spec.rows), 1, 1}, spec.rows == Dim::one ? 1u : 2u};
+  uint64_t& features = spec.role == Role::vector ? shape.ne[0] : shape.ne[1];
+  if (!spec.part.whole()) features = dim(spec.part.of);
+  if (spec.experts == Experts::stacked) shape.ne[shape.rank++] = hp.experts.n;
+  return shape;
+}
+
+Status check_shape(const io::ModelFile& file, const io::TensorEntry& entry, const tensor::Shape& expected) {
+  QUERN_ENSURE(entry.view.shape.ne == expected.ne, Errc::format, where(file, entry.name), "expected the shape ",
+               tensor::to_string(expected), ", found ", tensor::to_string(entry.view.shape));
   return {};
 }
 
-/// The tensor of one slot and layer; an entry of nullptr where it is optional and absent.
-Result<const io::TensorEntry*> find_tensor(const io::ModelFile& file, const arch::ArchSpec& arch,
-                                           const TensorSpec& spec, uint32_t layer) {
-  const std::string name = tensor_name(spec.name, layer);
-  if (const io::TensorEntry* entry = file.tensors.find(name)) return entry;
-  if (spec.stand_in != Slot::none) {
-    for (const TensorSpec& other : arch.tensors) {
-      if (other.slot == spec.stand_in) return file.tensors.find(tensor_name(other.name, layer));
-    }
+/// The part of a tensor, whose shape has been checked, that one expert's slot takes.
+tensor::TensorView view_of(const tensor::TensorView& whole, const TensorSpec& spec, const Hparams& hp, uint32_t layer,
+                           uint32_t expert) {
+  if (spec.part.whole() && spec.experts != Experts::stacked) return whole;
+  const uint64_t cols = hp.dim(spec.cols, layer), rows = hp.dim(spec.rows, layer);
+  const uint64_t first = hp.dim(spec.part.first, layer);
+  const bool in_row = spec.role == Role::vector;  // vectors are F32 or F16: elements have whole bytes
+  const uint64_t rows_of_expert = in_row || spec.part.whole() ? rows : hp.dim(spec.part.of, layer);
+  tensor::TensorView view = whole;
+  view.shape = {{cols, rows, 1, 1}, in_row ? 1u : 2u};
+  view.data = whole.row((spec.experts == Experts::stacked ? expert * rows_of_expert : 0) + (in_row ? 0 : first));
+  if (in_row) {
+    const uint64_t elem_bytes = whole.row_bytes / whole.shape.cols();
+    view.data += first * elem_bytes;
+    view.row_bytes = cols * elem_bytes;
   }
-  QUERN_ENSURE(spec.optional, Errc::format, where(file, name), "missing, but the architecture ", io::quoted(arch.name),
-               " needs it");
-  return static_cast<const io::TensorEntry*>(nullptr);
+  return view;
 }
+
+/// Finds the tensors of one specification after the other.
+class Binder {
+ public:
+  Binder(const io::ModelFile& file, const arch::ArchSpec& arch, const Hparams& hparams)
+      : file_(file), arch_(arch), hparams_(hparams), bound_(hparams.n_layer) {}
+
+  Status bind(const TensorSpec& spec, uint32_t layer) {
+    if (!wanted(spec, layer) || bound_[layer].count(spec.slot) > 0) return {};
+    const uint32_t n_experts = spec.experts == Experts::none ? 1 : hparams_.experts.n;
+    for (uint32_t expert = 0; expert < n_experts; ++expert) {
+      const io::TensorEntry* const entry = find(spec, layer, expert);
+      if (entry == nullptr && expert == 0) return absent(spec, layer);
+      QUERN_ENSURE(entry != nullptr, Errc::format, where(file_, tensor_name(spec.name, layer, expert)),
+                   "missing, but expert 0 has one");
+      QUERN_CHECK(check_type(file_, *entry, spec.role));
+      QUERN_CHECK(check_shape(file_, *entry, shape_of(spec, hparams_, layer)));
+      out_.push_back({&spec, layer, entry, view_of(entry->view, spec, hparams_, layer, expert)});
+    }
+    bound_[layer].insert(spec.slot);
+    return {};
+  }
+  std::vector<Binding> take() { return std::move(out_); }
+
+ private:
+  bool wanted(const TensorSpec& spec, uint32_t layer) const {
+    const bool with_experts = hparams_.layers[layer].experts;
+    switch (spec.layers) {
+      case Layers::all:
+        return true;
+      case Layers::dense:
+        return !with_experts;
+      case Layers::with_experts:
+        return with_experts;
+      case Layers::with_shared_expert:
+        return with_experts && hparams_.experts.n_ff_shared > 0;
+    }
+    return false;
+  }
+
+  const io::TensorEntry* find(const TensorSpec& spec, uint32_t layer, uint32_t expert) const {
+    if (const io::TensorEntry* entry = file_.tensors.find(tensor_name(spec.name, layer, expert))) return entry;
+    if (spec.stand_in == Slot::none) return nullptr;
+    const auto is_stand_in = [&](const TensorSpec& other) { return other.slot == spec.stand_in; };
+    const auto other = std::find_if(arch_.tensors.begin(), arch_.tensors.end(), is_stand_in);
+    return other != arch_.tensors.end() ? file_.tensors.find(tensor_name(other->name, layer, expert)) : nullptr;
+  }
+
+  /// An error if the tensor is needed and no later specification may have the slot's tensor under another name.
+  Status absent(const TensorSpec& spec, uint32_t layer) const {
+    const TensorSpec* const end = arch_.tensors.data() + arch_.tensors.size();
+    const auto same_slot = [&](const TensorSpec& other) { return other.slot == spec.slot; };
+    if (spec.optional || std::find_if(&spec + 1, end, same_slot) != end) return {};
+    const TensorSpec& first = *std::find_if(arch_.tensors.data(), end, same_slot);
+    return fail(Errc::format, where(file_, tensor_name(first.name, layer, 0)), "missing, but the architecture ",
+                io::quoted(arch_.name), " needs it");
+  }
+
+  const io::ModelFile& file_;
+  const arch::ArchSpec& arch_;
+  const Hparams& hparams_;
+  std::vector<std::set<Slot>> bound_;  ///< by layer; slots of the whole model count as the first layer's
+  std::vector<Binding> out_;
+};
 
 void log_unused(const io::ModelFile& file, const std::vector<Binding>& bindings, const LogFn& log) {
   if (!log) return;
@@ -89,17 +168,12 @@ compute::Usage usage_of(Role role, bool repack) {
 
 Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec,
                                            const Hparams& hparams, const LogFn& log) {
-  std::vector<Binding> out;
+  Binder binder(file, spec, hparams);
   for (const TensorSpec& tensor : spec.tensors) {
     const uint32_t copies = arch::is_per_layer(tensor.slot) ? hparams.n_layer : 1;
-    for (uint32_t layer = 0; layer < copies; ++layer) {
-      QUERN_TRY(const io::TensorEntry* const entry, find_tensor(file, spec, tensor, layer));
-      if (entry == nullptr) continue;
-      QUERN_CHECK(check_type(file, *entry, tensor.role));
-      QUERN_CHECK(check_shape(file, *entry, tensor, hparams, layer));
-      out.push_back({&tensor, layer, entry});
-    }
+    for (uint32_t layer = 0; layer < copies; ++layer) QUERN_CHECK(binder.bind(tensor, layer));
   }
+  std::vector<Binding> out = binder.take();
   log_unused(file, out, log);
   return out;
 }
@@ -109,17 +183,17 @@ Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Bin
   Weights weights(n_layer);
   constexpr uint64_t kReports = 200;  // at most about so many calls of `progress`
   uint64_t total = 0, done = 0, reported = 0;
-  for (const Binding& b : bindings) total += b.entry->view.size_bytes();
+  for (const Binding& b : bindings) total += b.view.size_bytes();
   for (const Binding& b : bindings) {
     QUERN_ENSURE(!options.cancel.cancelled(), Errc::cancelled, file.path, ": loading was cancelled");
-    const tensor::TensorView& view = b.entry->view;
+    const tensor::TensorView& view = b.view;
     done += view.size_bytes();
     if (b.spec->role != Role::factors) {
       auto weight = backend.prepare(view, usage_of(b.spec->role, options.repack));
       if (!weight) return fail(weight.error().code, where(file, b.entry->name), weight.error().message);
       const bool copied = (*weight)->size_bytes() > 0;  // others may keep pointing into the file
       if (copied) file.parts[b.entry->file_index].release({view.data, view.size_bytes()});
-      weights.set(b.spec->slot, b.layer, std::move(*weight));
+      weights.add(b.spec->slot, b.layer, std::move(*weight));
     }
     if (!options.progress || (done != total && done - reported < total / kReports)) continue;
     reported = done;

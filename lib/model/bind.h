@@ -16,10 +16,12 @@
 
 namespace quern::model {
 
+/// A slot and what goes there. Of a slot with experts there is one for each, in order.
 struct Binding {
   const arch::TensorSpec* spec = nullptr;
   uint32_t layer = 0;
   const io::TensorEntry* entry = nullptr;
+  tensor::TensorView view;  ///< the tensor, or the part of it that is meant
 };
 
 /// Finds the tensor of every slot and checks its type and shape against the hyper-parameters. Tensors that no slot asks

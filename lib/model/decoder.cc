@@ -1,10 +1,10 @@
 #include "lib/model/decoder.h"
 
 #include <algorithm>
-#include <vector>
+#include <cmath>
 
-#include "lib/model/blocks/attention.h"
 #include "lib/model/blocks/block.h"
+#include "lib/model/blocks/experts.h"
 #include "lib/model/blocks/ffn.h"
 
 namespace quern::model {
@@ -16,6 +16,7 @@ Status Decoder::check(const Workspace& workspace, const DecodeBatch& batch) cons
   const size_t n = batch.tokens.size();
   const bool sizes = n > 0 && n <= workspace.n_rows() && batch.positions.size() == n && batch.slots.size() == n &&
                      batch.rows.size() == n && batch.outputs.size() <= n &&
+                     (model_.hparams->sliding_window == 0 || batch.window_rows.size() == n) &&
                      batch.logits.size() == batch.outputs.size() * model_.hparams->n_vocab;
   QUERN_ENSURE(model_.runnable() && sizes, Errc::internal, "decoder: a batch whose parts do not fit together");
   for (size_t i = 0; i < batch.outputs.size(); ++i) {
@@ -25,20 +26,48 @@ Status Decoder::check(const Workspace& workspace, const DecodeBatch& batch) cons
   return {};
 }
 
+Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& workspace, const DecodeBatch& batch) const {
+  const Hparams& hp = *model_.hparams;
+  const auto n = static_cast<uint32_t>(batch.tokens.size());
+  Inputs out;
+  const auto upload = [&](const RopeTable& table, const Workspace::Region& region) {
+    const std::span<float> angles = std::span(workspace.host).first(uint64_t{n} * hp.n_rot);
+    table.fill(batch.positions, angles);
+    const Mat mat = region.mat(n, hp.n_rot);
+    stream.upload(angles, mat);
+    return mat;
+  };
+  out.cos_sin = upload(long_context_ ? model_.ropes.long_context : model_.ropes.global, workspace.cos_sin);
+  if (model_.ropes.local.n_rot() > 0) out.cos_sin_local = upload(model_.ropes.local, workspace.cos_sin_local);
+  if (hp.attention_temperature > 0) {
+    const std::span<float> warmth = std::span(workspace.host).first(n);
+    for (uint32_t i = 0; i < n; ++i) {
+      const double stretch = std::floor(batch.positions[i] / hp.rope.original_context);
+      warmth[i] = static_cast<float>(1 + hp.attention_temperature * std::log(1 + stretch));
+    }
+    out.warmth = workspace.warmth.mat(n, 1);
+    stream.upload(warmth, out.warmth);
+  }
+  return out;
+}
+
+AttentionPass Decoder::pass_of(const Inputs& inputs, const LayerParams& layer, compute::KvStore& kv,
+                               const DecodeBatch& batch) const {
+  AttentionPass pass{kv, batch.slots, layer.windowed ? batch.window_rows : batch.rows, {}, inputs.warmth};
+  if (layer.rope == LayerRope::global) pass.cos_sin = inputs.cos_sin;
+  if (layer.rope == LayerRope::local) pass.cos_sin = inputs.cos_sin_local;
+  return pass;
+}
+
 Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& workspace, const DecodeBatch& batch,
                     const CancelToken& cancel) const {
   QUERN_CHECK(check(workspace, batch));
   const Hparams& hp = *model_.hparams;
   const auto n = static_cast<uint32_t>(batch.tokens.size());
   Mat x = workspace.x.mat(n, hp.n_embd);
-  const Mat cos_sin = workspace.cos_sin.mat(n, hp.n_rot);
-  const std::span<float> angles = std::span(workspace.cos_sin_host).first(uint64_t{n} * hp.n_rot);
-  model_.rope.fill(batch.positions, angles);
-  stream.upload(angles, cos_sin);
+  const Inputs inputs = upload_inputs(stream, workspace, batch);
   stream.embed(model_.weights.get(Slot::token_embd), batch.tokens, x);
-
-  std::vector<compute::AttentionRow> picked_rows;
-  for (const uint32_t row : batch.outputs) picked_rows.push_back(batch.rows[row]);
+  if (hp.embedding_scale != 1) stream.scale(x, hp.embedding_scale);
 
   for (uint32_t layer = 0; layer < hp.n_layer; ++layer) {
     if (cancel.cancelled()) {
@@ -46,16 +75,22 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
       return fail(Errc::cancelled, "the computation was cancelled");
     }
     const Block block{stream, *model_.spec, hp, model_.weights, workspace, layer};
-    AttentionPass pass{kv, batch.slots, batch.rows, cos_sin};
+    AttentionPass pass = pass_of(inputs, hp.layers[layer], kv, batch);
     // Nothing reads the last layer's output but the rows whose logits are wanted.
     if (layer + 1 == hp.n_layer && batch.outputs.size() < n) {
+      std::vector<compute::AttentionRow> picked_rows;
+      for (const uint32_t row : batch.outputs) picked_rows.push_back(pass.rows[row]);
       pass.rows = picked_rows;
       x = attention_of_picked(block, pass, x, batch.outputs);
       if (x.rows == 0) break;
     } else {
       attention(block, pass, x);
     }
-    feed_forward(block, x);
+    if (hp.layers[layer].experts) {
+      mixture_of_experts(block, x);
+    } else {
+      feed_forward(block, x);
+    }
   }
   compute_logits(stream, workspace, x, batch.logits);
   return stream.finish();
@@ -67,7 +102,11 @@ void Decoder::compute_logits(compute::Stream& stream, const Workspace& workspace
     const uint32_t n = std::min(x.rows - begin, workspace.logits.max_rows);
     const Mat norm = workspace.norm.mat(n, hp.n_embd), logits = workspace.logits.mat(n, hp.n_vocab);
     stream.rms_norm(x.slice(begin, n), model_.weights.get(Slot::output_norm), hp.rms_eps, norm);
-    stream.matmul(norm, model_.weights.get(Slot::output), logits);
+    const compute::MatmulTarget output{model_.weights.find(Slot::output), model_.weights.find(Slot::output_bias),
+                                       logits};
+    stream.matmul(norm, {&output, 1});
+    if (hp.logit_scale != 1) stream.scale(logits, hp.logit_scale);
+    if (hp.logit_softcap > 0) stream.softcap(logits, hp.logit_softcap);
     stream.download(logits, out.subspan(uint64_t{begin} * hp.n_vocab, uint64_t{n} * hp.n_vocab));
   }
 }

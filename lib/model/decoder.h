@@ -9,6 +9,7 @@
 
 #include "lib/base/status.h"
 #include "lib/compute/ops.h"
+#include "lib/model/blocks/attention.h"
 #include "lib/model/open.h"
 #include "lib/model/workspace.h"
 
@@ -20,29 +21,45 @@ struct DecodeBatch {
   std::span<const int32_t> positions;           ///< one per token
   std::span<const uint32_t> slots;              ///< one per token: where its key and value go
   std::span<const compute::AttentionRow> rows;  ///< one per token: what it attends to, itself included
-  std::span<const uint32_t> outputs;            ///< increasing row numbers whose logits are wanted
-  std::span<float> logits;                      ///< [outputs, n_vocab]
+  /// The same within the sliding window, for the layers that keep to it; needed where the model has a window.
+  std::span<const compute::AttentionRow> window_rows;
+  std::span<const uint32_t> outputs;  ///< increasing row numbers whose logits are wanted
+  std::span<float> logits;            ///< [outputs, n_vocab]
 };
 
 /// Stateless; borrows the model, which must be runnable(). Thread-safe as long as streams, stores and workspaces are
 /// not shared.
 class Decoder {
  public:
-  explicit Decoder(const LoadedModel& model) : model_(model) {}
+  /// For contexts of n_ctx tokens, on which the rotary embedding may depend.
+  Decoder(const LoadedModel& model, uint32_t n_ctx)
+      : model_(model), long_context_(model.ropes.has_long && n_ctx > model.hparams->rope.original_context) {}
 
   /// Runs at most workspace.n_rows() tokens. Errc::cancelled between layers; what the cache slots of the batch hold is
   /// then undefined.
   Status run(compute::Stream& stream, compute::KvStore& kv, Workspace& workspace, const DecodeBatch& batch,
              const CancelToken& cancel) const;
 
+  /// Tells models apart whose cached keys cannot be exchanged.
+  uint64_t fingerprint() const { return long_context_ ? ~model_.fingerprint : model_.fingerprint; }
+
   /// The cache that this model needs.
   compute::KvShape kv_shape(compute::KvType type_k, compute::KvType type_v) const;
 
  private:
+  /// What the layers of a pass share.
+  struct Inputs {
+    compute::Mat cos_sin, cos_sin_local, warmth;
+  };
+
   Status check(const Workspace& workspace, const DecodeBatch& batch) const;
+  Inputs upload_inputs(compute::Stream& stream, Workspace& workspace, const DecodeBatch& batch) const;
+  AttentionPass pass_of(const Inputs& inputs, const LayerParams& layer, compute::KvStore& kv,
+                        const DecodeBatch& batch) const;
   void compute_logits(compute::Stream& stream, const Workspace& workspace, compute::Mat x, std::span<float> out) const;
 
   const LoadedModel& model_;
+  bool long_context_;
 };
 
 }  // namespace quern::model

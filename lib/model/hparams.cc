@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <span>
 #include <string_view>
 
@@ -16,6 +17,7 @@ using arch::Key;
 enum class Kind {
   integer,
   real,
+  flag,    ///< 0 or 1
   choice,  ///< one of a list of words; its value is the word's index
 };
 
@@ -45,7 +47,7 @@ constexpr double kScalingAbsent = -1, kScalingLinear = 1, kScalingYarn = 2, kSca
 static_assert(kScalingTypes[1] == "linear" && kScalingTypes[2] == "yarn" && kScalingTypes[3] == "longrope");
 
 constexpr double kMaxContext = 2147483647;  // positions are int32
-constexpr double kMaxEmbd = 1 << 20, kMaxFf = 1 << 24, kMaxHeads = 1 << 14, kMaxHeadDim = 1 << 14;
+constexpr double kMaxEmbd = 1 << 20, kMaxFf = 1 << 24, kMaxHeads = 1 << 14, kMaxHeadDim = 1 << 14, kMaxExperts = 1024;
 constexpr bool kPerLayer = true;
 
 constexpr Row kTable[] = {
@@ -53,7 +55,9 @@ constexpr Row kTable[] = {
     {Key::embedding_length, "embedding_length", Kind::integer, 1, kMaxEmbd, kRequired},
     {Key::block_count, "block_count", Kind::integer, 1, 1024, kRequired},
     {Key::vocab_size, "vocab_size", Kind::integer, 1, 1 << 22, constant(0)},
-    {Key::expert_count, "expert_count", Kind::integer, 0, 1024, constant(0)},
+    {Key::embedding_scale, "embedding_scale", Kind::real, 0, 1e6, constant(0)},
+    {Key::residual_scale, "residual_scale", Kind::real, 0, 1e6, constant(0)},
+    {Key::logit_scale, "logit_scale", Kind::real, 0, 1e6, constant(0)},
     {Key::head_count, "attention.head_count", Kind::integer, 1, kMaxHeads, kRequired, kPerLayer},
     {Key::head_count_kv, "attention.head_count_kv", Kind::integer, 1, kMaxHeads, copy_of(Key::head_count), kPerLayer},
     {Key::key_length, "attention.key_length", Kind::integer, 1, kMaxHeadDim,
@@ -62,9 +66,23 @@ constexpr Row kTable[] = {
      quotient(Key::embedding_length, Key::head_count)},
     {Key::feed_forward_length, "feed_forward_length", Kind::integer, 1, kMaxFf, kRequired, kPerLayer},
     {Key::rms_eps, "attention.layer_norm_rms_epsilon", Kind::real, 1e-30, 1, kRequired},
+    {Key::attention_scale, "attention.scale", Kind::real, 0, 1e6, constant(0)},
+    {Key::attention_temperature, "attention.temperature_scale", Kind::real, 0, 1e3, constant(0)},
+    {Key::attention_softcap, "attn_logit_softcapping", Kind::real, 0, 1e6, constant(0)},
+    {Key::logit_softcap, "final_logit_softcapping", Kind::real, 0, 1e6, constant(0)},
     {Key::sliding_window, "attention.sliding_window", Kind::integer, 0, kMaxContext, constant(0)},
+    {Key::sliding_window_pattern, "attention.sliding_window_pattern", Kind::integer, 0, 1024, constant(0), kPerLayer},
+    {Key::expert_count, "expert_count", Kind::integer, 0, kMaxExperts, constant(0)},
+    {Key::expert_used_count, "expert_used_count", Kind::integer, 0, kMaxExperts, constant(0)},
+    {Key::expert_feed_forward_length, "expert_feed_forward_length", Kind::integer, 0, kMaxFf, constant(0)},
+    {Key::expert_shared_feed_forward_length, "expert_shared_feed_forward_length", Kind::integer, 0, kMaxFf,
+     constant(0)},
+    {Key::expert_gating, "expert_gating_func", Kind::integer, 0, 3, constant(0)},
+    {Key::expert_weights_norm, "expert_weights_norm", Kind::flag, 0, 1, constant(1)},
+    {Key::expert_weights_scale, "expert_weights_scale", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_dimension_count, "rope.dimension_count", Kind::integer, 2, kMaxHeadDim, copy_of(Key::key_length)},
     {Key::rope_freq_base, "rope.freq_base", Kind::real, 1e-3, 1e30, constant(10000)},
+    {Key::rope_freq_base_local, "rope.freq_base_swa", Kind::real, 1e-3, 1e30, constant(10000)},
     {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, kScalingTypes.size() - 1, constant(kScalingAbsent)},
     {Key::rope_scale_linear, "rope.scale_linear", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_scaling_factor, "rope.scaling.factor", Kind::real, 0, 1e6, copy_of(Key::rope_scale_linear)},
@@ -75,8 +93,13 @@ constexpr Row kTable[] = {
     {Key::yarn_attn_factor, "rope.scaling.yarn_attn_factor", Kind::real, 1e-3, 1e3, constant(1)},
     {Key::yarn_beta_fast, "rope.scaling.yarn_beta_fast", Kind::real, 1e-3, 1e6, constant(32)},
     {Key::yarn_beta_slow, "rope.scaling.yarn_beta_slow", Kind::real, 1e-3, 1e6, constant(1)},
+    {Key::yarn_log_multiplier, "rope.scaling.yarn_log_multiplier", Kind::real, 0, 1e3, constant(0)},
 };
 static_assert(std::size(kTable) == arch::kKeys, "a key without a row");
+
+const Row& row_of(Key key) {
+  return *std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& row) { return row.key == key; });
+}
 
 /// Values by key: one, or one per layer.
 using Values = std::array<std::vector<double>, arch::kKeys>;
@@ -90,18 +113,28 @@ double of_layer(const Values& values, Key key, size_t layer) {
 /// Reads one row; `prefix` is "{architecture}.".
 class Reader {
  public:
-  Reader(const io::MetaTable& meta, std::string_view prefix) : meta_(meta), prefix_(prefix) {}
+  Reader(const io::MetaTable& meta, const arch::ArchSpec& spec, std::string_view prefix)
+      : meta_(meta), spec_(spec), prefix_(prefix) {}
 
-  /// The value of a key that the architecture does not have: as if the file did not hold it.
+  bool listed(Key key) const { return std::find(spec_.keys.begin(), spec_.keys.end(), key) != spec_.keys.end(); }
+  /// Whether the file says it for each layer.
+  bool per_layer(const Row& row) const {
+    const io::MetaValue* const value = meta_.find(cat(prefix_, row.name));
+    return listed(row.key) && row.per_layer && value != nullptr && is_array(*value);
+  }
+
+  /// The value of a key that the architecture or the file does not have.
   Status read_absent(const Row& row, Values& values) const {
     std::vector<double>& out = values[static_cast<size_t>(row.key)];
-    const Default& d = row.otherwise;
+    const Default d = default_of(row);
     if (d.rule == Default::Rule::constant)
       out = {d.value};
     else if (d.rule == Default::Rule::copy)
       out = at(values, d.of);
     else if (d.rule == Default::Rule::quotient)
-      return fill_quotient(row, cat(prefix_, row.name), values, out);
+      return fill_quotient(d, cat(prefix_, row.name), values, out);
+    else if (listed(row.key))
+      return fail(Errc::format, where(cat(prefix_, row.name)), "missing");
     else
       return fail(Errc::internal, "an architecture without the key ", prefix_, row.name);
     return {};
@@ -110,16 +143,13 @@ class Reader {
   Status read(const Row& row, Values& values) const {
     const std::string key = cat(prefix_, row.name);
     std::vector<double>& out = values[static_cast<size_t>(row.key)];
-    if (meta_.find(key) == nullptr) {
-      QUERN_ENSURE(row.otherwise.rule != Default::Rule::required, Errc::format, where(key), "missing");
-      return read_absent(row, values);
-    }
+    if (!listed(row.key) || meta_.find(key) == nullptr) return read_absent(row, values);
     if (row.kind == Kind::choice) {
       QUERN_TRY(const double choice, read_choice(key));
       out = {choice};
       return {};
     }
-    const bool array = row.per_layer && is_array(*meta_.find(key));
+    const bool array = per_layer(row);
     if (array) {
       QUERN_TRY(out, integers(key));
       const double n_layer = scalar(values, Key::block_count);
@@ -147,7 +177,18 @@ class Reader {
            std::holds_alternative<std::vector<std::string>>(value);
   }
 
+  Default default_of(const Row& row) const {
+    for (const arch::KeyDefault& own : spec_.defaults) {
+      if (own.key == row.key) return constant(own.value);
+    }
+    return row.otherwise;
+  }
+
   Result<double> number(Kind kind, const std::string& key) const {
+    if (kind == Kind::flag) {
+      QUERN_TRY(const auto value, meta_.get_bool(key));
+      return value.value_or(false) ? 1.0 : 0.0;
+    }
     if (kind == Kind::integer) {
       QUERN_TRY(const auto value, meta_.get_uint(key));
       return static_cast<double>(value.value_or(0));
@@ -170,20 +211,16 @@ class Reader {
     return static_cast<double>(found - kScalingTypes.begin());
   }
 
-  Status fill_quotient(const Row& row, const std::string& key, const Values& values, std::vector<double>& out) const {
-    const Default& d = row.otherwise;
+  Status fill_quotient(const Default& d, const std::string& key, const Values& values, std::vector<double>& out) const {
     const auto of = static_cast<uint64_t>(scalar(values, d.of)), by = static_cast<uint64_t>(scalar(values, d.by));
-    QUERN_ENSURE(of % by == 0, Errc::format, where(key), "missing, and ", name_of(d.of), " = ", of,
-                 " is no multiple of ", name_of(d.by), " = ", by);
+    QUERN_ENSURE(of % by == 0, Errc::format, where(key), "missing, and ", row_of(d.of).name, " = ", of,
+                 " is no multiple of ", row_of(d.by).name, " = ", by);
     out = {static_cast<double>(of / by)};
     return {};
   }
 
-  static const char* name_of(Key key) {
-    return std::find_if(std::begin(kTable), std::end(kTable), [&](const Row& row) { return row.key == key; })->name;
-  }
-
   const io::MetaTable& meta_;
+  const arch::ArchSpec& spec_;
   std::string_view prefix_;
 };
 
@@ -193,9 +230,7 @@ Result<RopeParams> rope_params(const Values& values, const Reader& reader, std::
   rope.original_context = scalar(values, Key::rope_original_context);
   rope.attn_factor = scalar(values, Key::rope_attn_factor);
   const double type = scalar(values, Key::rope_scaling_type), factor = scalar(values, Key::rope_scaling_factor);
-  QUERN_ENSURE(type != kScalingLongrope, Errc::unsupported, reader.where(cat(prefix, "rope.scaling.type")),
-               "'longrope' is not supported");
-  // A factor of 0 stands for none; one without a type means linear scaling.
+  // A factor of 0 stands for none; one without a type means linear scaling. LongRoPE scales by its divisors alone.
   QUERN_ENSURE(factor == 0 || factor >= 1e-3, Errc::format, reader.where(cat(prefix, "rope.scaling.factor")),
                "expected 0 or a number from 0.001 to 1e+06, found ", factor);
   if (factor == 0) return rope;
@@ -209,15 +244,77 @@ Result<RopeParams> rope_params(const Values& values, const Reader& reader, std::
     rope.ext_factor = scalar(values, Key::yarn_ext_factor);
     rope.beta_fast = scalar(values, Key::yarn_beta_fast);
     rope.beta_slow = scalar(values, Key::yarn_beta_slow);
+    rope.log_multiplier = scalar(values, Key::yarn_log_multiplier);
   }
   return rope;
 }
 
+/// Whether `layer` is one that sees everything, or has no rotary embedding, where every so many layers one does.
+bool last_of(uint32_t every, uint32_t layer) { return every > 0 && (layer + 1) % every == 0; }
+
+std::vector<LayerParams> layer_params(const Values& values, const Reader& reader, const arch::ArchSpec& spec) {
+  const auto n_layer = static_cast<uint32_t>(scalar(values, Key::block_count));
+  const bool window = scalar(values, Key::sliding_window) > 0;
+  const bool window_by_layer = reader.per_layer(row_of(Key::sliding_window_pattern));
+  const bool local_rope = reader.listed(Key::rope_freq_base_local);
+  uint32_t full_every = spec.full_layer_every;
+  if (const auto every = static_cast<uint32_t>(scalar(values, Key::sliding_window_pattern)); every > 0)
+    full_every = every;
+  std::vector<LayerParams> out(n_layer);
+  for (uint32_t i = 0; i < n_layer; ++i) {
+    const auto whole = [&](Key key) { return static_cast<uint32_t>(of_layer(values, key, i)); };
+    LayerParams& layer = out[i];
+    layer.n_head = whole(Key::head_count);
+    layer.n_head_kv = whole(Key::head_count_kv);
+    layer.n_ff = whole(Key::feed_forward_length);
+    layer.windowed = window && (window_by_layer ? whole(Key::sliding_window_pattern) != 0 : !last_of(full_every, i));
+    layer.rope = last_of(spec.no_rope_every, i) ? LayerRope::none
+                 : layer.windowed && local_rope ? LayerRope::local
+                                                : LayerRope::global;
+    layer.experts = scalar(values, Key::expert_count) > 0;
+  }
+  return out;
+}
+
+Result<ExpertParams> expert_params(const Values& values, const Reader& reader, std::string_view prefix) {
+  const auto whole = [&](Key key) { return static_cast<uint32_t>(scalar(values, key)); };
+  ExpertParams experts;
+  experts.n = whole(Key::expert_count);
+  if (experts.n == 0) return experts;
+  experts.n_used = whole(Key::expert_used_count);
+  QUERN_ENSURE(experts.n_used >= 1 && experts.n_used <= experts.n, Errc::format,
+               reader.where(cat(prefix, "expert_used_count")), "expected 1 to expert_count = ", experts.n, ", found ",
+               experts.n_used);
+  // Without a key of its own an expert has the length of the feed-forward block.
+  experts.n_ff = whole(Key::expert_feed_forward_length);
+  if (experts.n_ff == 0) experts.n_ff = whole(Key::feed_forward_length);
+  experts.n_ff_shared = whole(Key::expert_shared_feed_forward_length);
+  if (const uint32_t gating = whole(Key::expert_gating); gating > 0) experts.gating = static_cast<arch::Gating>(gating);
+  experts.normalize = scalar(values, Key::expert_weights_norm) != 0;
+  if (const double scale = scalar(values, Key::expert_weights_scale); scale > 0)
+    experts.scale = static_cast<float>(scale);
+  return experts;
+}
+
+void set_scales(Hparams& hp, const Values& values, const arch::ArchSpec& spec) {
+  const auto real = [&](Key key) { return scalar(values, key); };
+  const auto given = [&](Key key, double otherwise) { return real(key) > 0 ? real(key) : otherwise; };
+  const double width = hp.n_embd;
+  const bool by_width = spec.embedding_scale == arch::EmbeddingScale::sqrt_width;
+  hp.embedding_scale = static_cast<float>(given(Key::embedding_scale, by_width ? std::sqrt(width) : 1));
+  hp.residual_scale = static_cast<float>(given(Key::residual_scale, 1));
+  hp.logit_scale = static_cast<float>(1 / given(Key::logit_scale, 1));
+  const bool scores_by_width = spec.scores_by_width_layers == hp.n_layer;
+  const double length = scores_by_width ? width / hp.layers[0].n_head : hp.k_dim;
+  hp.attention_scale = static_cast<float>(given(Key::attention_scale, 1 / std::sqrt(length)));
+  hp.attention_temperature = real(Key::attention_temperature);
+  hp.attention_softcap = static_cast<float>(real(Key::attention_softcap));
+  hp.logit_softcap = static_cast<float>(real(Key::logit_softcap));
+}
+
 /// The constraints between keys.
-Status check(const Hparams& hp, const Values& values, const Reader& reader, std::string_view prefix) {
+Status check(const Hparams& hp, const Reader& reader, std::string_view prefix) {
   const auto where = [&](const char* name) { return reader.where(cat(prefix, name)); };
-  QUERN_ENSURE(scalar(values, Key::expert_count) == 0, Errc::unsupported, where("expert_count"),
-               "mixtures of experts are not supported, found ", scalar(values, Key::expert_count), " experts");
   for (size_t i = 0; i < hp.layers.size(); ++i) {
     const LayerParams& layer = hp.layers[i];
     QUERN_ENSURE(layer.n_head % layer.n_head_kv == 0, Errc::format, where("attention.head_count_kv"),
@@ -233,12 +330,9 @@ Status check(const Hparams& hp, const Values& values, const Reader& reader, std:
 
 Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& spec) {
   const std::string prefix = cat(spec.name, ".");
-  const Reader reader(meta, prefix);
+  const Reader reader(meta, spec, prefix);
   Values values;
-  for (const Row& row : kTable) {
-    const bool listed = std::find(spec.keys.begin(), spec.keys.end(), row.key) != spec.keys.end();
-    QUERN_CHECK(listed ? reader.read(row, values) : reader.read_absent(row, values));
-  }
+  for (const Row& row : kTable) QUERN_CHECK(reader.read(row, values));
   const auto whole = [&](Key key) { return static_cast<uint32_t>(scalar(values, key)); };
   Hparams hp;
   hp.n_ctx_train = whole(Key::context_length);
@@ -250,14 +344,12 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   hp.n_rot = whole(Key::rope_dimension_count);
   hp.sliding_window = whole(Key::sliding_window);
   hp.rms_eps = static_cast<float>(scalar(values, Key::rms_eps));
-  hp.layers.resize(hp.n_layer);
-  for (uint32_t i = 0; i < hp.n_layer; ++i) {
-    hp.layers[i] = {static_cast<uint32_t>(of_layer(values, Key::head_count, i)),
-                    static_cast<uint32_t>(of_layer(values, Key::head_count_kv, i)),
-                    static_cast<uint32_t>(of_layer(values, Key::feed_forward_length, i))};
-  }
-  QUERN_CHECK(check(hp, values, reader, prefix));
+  hp.layers = layer_params(values, reader, spec);
+  QUERN_CHECK(check(hp, reader, prefix));
+  QUERN_TRY(hp.experts, expert_params(values, reader, prefix));
+  set_scales(hp, values, spec);
   QUERN_TRY(hp.rope, rope_params(values, reader, prefix));
+  hp.rope_local.base = scalar(values, Key::rope_freq_base_local);
   return hp;
 }
 
@@ -265,10 +357,14 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
   using arch::Dim;
   const LayerParams& l = layers[layer];
   switch (dim) {
+    case Dim::zero:
+      return 0;
     case Dim::one:
       return 1;
     case Dim::embd:
       return n_embd;
+    case Dim::heads:
+      return l.n_head;
     case Dim::vocab:
       return n_vocab;
     case Dim::q:
@@ -277,10 +373,26 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
       return uint64_t{l.n_head_kv} * k_dim;
     case Dim::v:
       return uint64_t{l.n_head_kv} * v_dim;
+    case Dim::k_head:
+      return k_dim;
+    case Dim::q_k:
+      return this->dim(Dim::q, layer) + this->dim(Dim::k, layer);
+    case Dim::q_k_v:
+      return this->dim(Dim::q_k, layer) + this->dim(Dim::v, layer);
     case Dim::attn:
       return uint64_t{l.n_head} * v_dim;
     case Dim::ff:
       return l.n_ff;
+    case Dim::ff_twice:
+      return uint64_t{2} * l.n_ff;
+    case Dim::experts:
+      return experts.n;
+    case Dim::ff_expert:
+      return experts.n_ff;
+    case Dim::ff_expert_twice:
+      return uint64_t{2} * experts.n_ff;
+    case Dim::ff_shared:
+      return experts.n_ff_shared;
     case Dim::half_rot:
       return n_rot / 2;
   }

@@ -23,10 +23,27 @@ struct RopeParams {
   double attn_factor = 1;                ///< multiplies cosines and sines
   double ext_factor = 1;                 ///< YaRN: share of extrapolation, 0 ... 1
   double beta_fast = 32, beta_slow = 1;  ///< YaRN: rotations over the original context between which angles are mixed
+  double log_multiplier = 0;             ///< YaRN: divides the magnitude by 0.1 * this * ln(factor) + 1
 };
+
+/// Which rotary embedding a layer has.
+enum class LayerRope { global, local, none };
 
 struct LayerParams {
   uint32_t n_head = 0, n_head_kv = 0, n_ff = 0;
+  bool windowed = false;  ///< sees the sliding window alone
+  LayerRope rope = LayerRope::global;
+  bool experts = false;  ///< a mixture in place of the feed-forward block
+};
+
+/// Mixtures of experts.
+struct ExpertParams {
+  uint32_t n = 0, n_used = 0;  ///< of the model, and of one token
+  uint32_t n_ff = 0;           ///< of one expert
+  uint32_t n_ff_shared = 0;    ///< of the part that every token goes through; 0: there is none
+  arch::Gating gating = arch::Gating::softmax;
+  bool normalize = true;  ///< a token's weights are made to sum up to one
+  float scale = 1;        ///< of the weights
 };
 
 struct Hparams {
@@ -34,9 +51,19 @@ struct Hparams {
   uint32_t n_vocab = 0;     ///< of the tokenizer; set by whoever reads the vocabulary
   uint32_t vocab_size = 0;  ///< what the file's vocab_size key says; 0 where it has none
   uint32_t k_dim = 0, v_dim = 0, n_rot = 0;
-  uint32_t sliding_window = 0;  ///< a token sees those less than this many positions before it; 0: all
+  uint32_t sliding_window = 0;  ///< in layers with a window a token sees those less than this many
+                                ///< positions before it; 0: there are no such layers
   float rms_eps = 0;
+  float embedding_scale = 1;  ///< multiplies embeddings
+  float residual_scale = 1;   ///< multiplies what a block adds to the residual stream
+  float logit_scale = 1;      ///< multiplies logits
+  float attention_scale = 1;  ///< multiplies scores
+  /// Where it is not 0, queries grow with their position p by 1 + this * ln(1 + floor(p / original context)).
+  double attention_temperature = 0;
+  float attention_softcap = 0, logit_softcap = 0;  ///< c * tanh(x / c) where > 0
   RopeParams rope;
+  RopeParams rope_local;  ///< of layers with LayerRope::local
+  ExpertParams experts;
   std::vector<LayerParams> layers;
 
   /// A length of this model: of `layer` where layers differ.

@@ -50,6 +50,28 @@ Status read_shape(LoadedModel& model, const LogFn& log) {
   return {};
 }
 
+/// The tables of rotary embedding, with the file's divisors.
+Status make_ropes(LoadedModel& model, const std::vector<Binding>& bindings) {
+  using arch::Slot;
+  const Hparams& hp = *model.hparams;
+  const auto table = [&](Slot slot) -> Result<RopeTable> {
+    QUERN_TRY(const std::vector<float> divisors, read_factors(model.file, bindings, slot));
+    return RopeTable(hp.rope, hp.n_rot, divisors);
+  };
+  const auto has = [&](Slot slot) {
+    return std::any_of(bindings.begin(), bindings.end(), [&](const Binding& b) { return b.spec->slot == slot; });
+  };
+  model.ropes.has_long = has(Slot::rope_long) && !has(Slot::rope_freqs);
+  QUERN_TRY(model.ropes.global, table(model.ropes.has_long ? Slot::rope_short : Slot::rope_freqs));
+  if (model.ropes.has_long) {
+    QUERN_TRY(model.ropes.long_context, table(Slot::rope_long));
+  }
+  const bool any_local = std::any_of(hp.layers.begin(), hp.layers.end(),
+                                     [](const LayerParams& layer) { return layer.rope == LayerRope::local; });
+  if (any_local) model.ropes.local = RopeTable(hp.rope_local, hp.n_rot, {});
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute::Backend& backend,
@@ -71,8 +93,7 @@ Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute
   QUERN_CHECK(read_shape(*model, options.log));
   const Hparams& hp = *model->hparams;
   QUERN_TRY(const std::vector<Binding> bindings, plan_bindings(model->file, *model->spec, hp, options.log));
-  QUERN_TRY(const std::vector<float> divisors, read_factors(model->file, bindings, arch::Slot::rope_freqs));
-  model->rope = RopeTable(hp.rope, hp.n_rot, divisors);
+  QUERN_CHECK(make_ropes(*model, bindings));
   model->fingerprint = fingerprint(model->file, model->architecture);
   QUERN_TRY(model->weights, prepare_weights(model->file, bindings, hp.n_layer, backend, options.load));
   return std::unique_ptr<const LoadedModel>(std::move(model));

@@ -37,7 +37,7 @@ struct LoadedModel {
   /// read.
   const arch::ArchSpec* spec = nullptr;
   std::optional<Hparams> hparams;
-  RopeTable rope;
+  RopeTables ropes;
   Weights weights;
   compute::Backend* backend = nullptr;  ///< outlives the model
 

@@ -38,7 +38,8 @@ RopeTable::RopeTable(const RopeParams& params, uint32_t n_rot, std::span<const f
   } else if (params.scaling == RopeScaling::yarn) {
     const std::vector<double> share = scaled_share(params, n_rot);
     for (size_t i = 0; i < inv_freq_.size(); ++i) inv_freq_[i] *= share[i] / params.factor + (1 - share[i]);
-    if (params.ext_factor > 0) magnitude_ *= 0.1 * std::log(params.factor) + 1;
+    const double log_factor = 0.1 * std::log(params.factor);
+    if (params.ext_factor > 0) magnitude_ *= (log_factor + 1) / (params.log_multiplier * log_factor + 1);
   }
 }
 

@@ -4,6 +4,8 @@
 //   that turn more than beta_fast times over the original context keep their angle, those that turn less than beta_slow
 //   times are scaled, those between are mixed; and cosines and sines grow by 0.1 ln(factor) + 1.
 //                                                           Peng et al. 2023 (arXiv 2309.00071)
+// LongRoPE: divisors, of which there is a set for short contexts and one for long ones; which one is right depends on
+// the length of the context, not on the position.           Ding et al. 2024 (arXiv 2402.13753)
 // Computed in double: a float angle at position 100000 would be off by more than a thousandth of a turn.
 #pragma once
 
@@ -31,6 +33,14 @@ class RopeTable {
  private:
   std::vector<double> inv_freq_;
   double magnitude_ = 1;  ///< multiplies cosines and sines
+};
+
+/// The rotary embeddings of a model.
+struct RopeTables {
+  RopeTable global;
+  RopeTable long_context;  ///< LongRoPE: in place of `global` in contexts longer than the original one
+  bool has_long = false;
+  RopeTable local;  ///< of layers with LayerRope::local; empty where there are none
 };
 
 }  // namespace quern::model

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "lib/arch/spec.h"
@@ -13,42 +14,56 @@
 namespace quern::model {
 
 class Weights {
+  using List = std::vector<std::unique_ptr<compute::Weight>>;
+
  public:
   Weights() = default;
   explicit Weights(uint32_t n_layer) : tables_(n_layer + 1) {}
 
   /// nullptr where the model has no such (optional) tensor. `layer` counts for the slots that exist per layer.
   const compute::Weight* find(arch::Slot slot, uint32_t layer = 0) const {
-    return tables_[table(slot, layer)][index(slot)].get();
+    const List& list = tables_[table(slot, layer)][index(slot)];
+    return list.empty() ? nullptr : list.front().get();
   }
   /// For tensors that binding has made sure of.
   const compute::Weight& get(arch::Slot slot, uint32_t layer = 0) const { return *find(slot, layer); }
-  void set(arch::Slot slot, uint32_t layer, std::unique_ptr<compute::Weight> weight) {
-    tables_[table(slot, layer)][index(slot)] = std::move(weight);
+  /// Of every expert in order; empty where the model has no such tensor.
+  std::span<const std::unique_ptr<compute::Weight>> experts(arch::Slot slot, uint32_t layer) const {
+    return tables_[table(slot, layer)][index(slot)];
+  }
+  /// Experts come in order, from 0 on; other weights are expert 0.
+  void add(arch::Slot slot, uint32_t layer, std::unique_ptr<compute::Weight> weight) {
+    tables_[table(slot, layer)][index(slot)].push_back(std::move(weight));
   }
   bool empty() const { return tables_.empty(); }
   /// Whether the weights of any product are quantized.
   bool quantized() const {
-    for (const auto& slots : tables_) {
-      for (const auto& weight : slots) {
-        if (weight && weight->multiplies() && quant::find_format(weight->type())->block_elems > 1) return true;
-      }
-    }
-    return false;
+    bool found = false;
+    for_each([&](const compute::Weight& weight) {
+      found |= weight.multiplies() && quant::find_format(weight.type())->block_elems > 1;
+    });
+    return found;
   }
   /// Memory beyond the file's mapping.
   uint64_t size_bytes() const {
     uint64_t sum = 0;
-    for (const auto& slots : tables_) {
-      for (const auto& weight : slots) sum += weight ? weight->size_bytes() : 0;
-    }
+    for_each([&](const compute::Weight& weight) { sum += weight.size_bytes(); });
     return sum;
   }
 
  private:
   static size_t index(arch::Slot slot) { return static_cast<size_t>(slot); }
   static size_t table(arch::Slot slot, uint32_t layer) { return arch::is_per_layer(slot) ? layer + 1 : 0; }
-  std::vector<std::array<std::unique_ptr<compute::Weight>, arch::kSlots>> tables_;  ///< [0]: of the whole model
+  template <class F>
+  void for_each(F&& f) const {
+    for (const auto& slots : tables_) {
+      for (const List& list : slots) {
+        for (const auto& weight : list) f(*weight);
+      }
+    }
+  }
+
+  std::vector<std::array<List, arch::kSlots>> tables_;  ///< [0]: of the whole model
 };
 
 }  // namespace quern::model

@@ -1,6 +1,7 @@
 #include "lib/model/workspace.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace quern::model {
 
@@ -10,25 +11,34 @@ Result<Workspace> Workspace::create(compute::Backend& backend, const Hparams& hp
   constexpr uint64_t kAlignFloats = 16;  // a cache line
   Workspace ws;
   uint64_t end = 0;
-  const auto cut = [&](Region& region, uint32_t rows, uint64_t cols) {
-    region = {nullptr, end, rows, static_cast<uint32_t>(cols)};
+  std::vector<Region*> regions;
+  const auto cut = [&](Region& region, uint64_t rows, uint64_t cols) {
+    region = {nullptr, end, static_cast<uint32_t>(rows), static_cast<uint32_t>(cols)};
     end += (rows * cols + kAlignFloats - 1) / kAlignFloats * kAlignFloats;
+    regions.push_back(&region);
   };
   for (Region* region : {&ws.x, &ws.picked, &ws.norm}) cut(*region, n_rows, hparams.n_embd);
   cut(ws.q, n_rows, hparams.max_dim(Dim::q));
   cut(ws.k, n_rows, hparams.max_dim(Dim::k));
   cut(ws.v, n_rows, hparams.max_dim(Dim::v));
   cut(ws.attn, n_rows, hparams.max_dim(Dim::attn));
-  for (Region* region : {&ws.gate, &ws.up}) cut(*region, n_rows, hparams.max_dim(Dim::ff));
-  for (Region* region : {&ws.cos_sin, &ws.cos_sin_picked}) cut(*region, n_rows, hparams.n_rot);
+  const ExpertParams& experts = hparams.experts;
+  const uint64_t ff =
+      std::max({hparams.max_dim(Dim::ff), uint64_t{experts.n_used} * experts.n_ff, uint64_t{experts.n_ff_shared}});
+  for (Region* region : {&ws.gate, &ws.up}) cut(*region, n_rows, ff);
+  for (Region* region : {&ws.cos_sin, &ws.cos_sin_local, &ws.cos_sin_picked}) cut(*region, n_rows, hparams.n_rot);
+  for (Region* region : {&ws.warmth, &ws.warmth_picked}) cut(*region, n_rows, 1);
+  if (experts.n > 0) {
+    cut(ws.scores, n_rows, experts.n);
+    for (Region* region : {&ws.chosen, &ws.chosen_weights}) cut(*region, n_rows, experts.n_used);
+    cut(ws.expert_out, uint64_t{n_rows} * experts.n_used, hparams.n_embd);
+    if (experts.n_ff_shared > 0) cut(ws.shared, n_rows, hparams.n_embd);
+  }
   cut(ws.logits, std::min(n_rows, kMaxLogitRows), hparams.n_vocab);
 
   QUERN_TRY(ws.buffer_, backend.allocate(end));
-  for (Region* region : {&ws.x, &ws.picked, &ws.norm, &ws.q, &ws.k, &ws.v, &ws.attn, &ws.gate, &ws.up, &ws.cos_sin,
-                         &ws.cos_sin_picked, &ws.logits}) {
-    region->buffer = ws.buffer_.get();
-  }
-  ws.cos_sin_host.resize(uint64_t{n_rows} * hparams.n_rot);
+  for (Region* region : regions) region->buffer = ws.buffer_.get();
+  ws.host.resize(uint64_t{n_rows} * std::max(hparams.n_rot, 1u));
   return ws;
 }
 

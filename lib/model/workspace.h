@@ -29,17 +29,23 @@ class Workspace {
 
   uint32_t n_rows() const { return x.max_rows; }
 
-  Region x;                        ///< the residual stream, [n_embd]
-  Region picked;                   ///< the residual stream of the rows that are asked for, [n_embd]
-  Region norm;                     ///< the input of a block, then its output, [n_embd]
-  Region q, k, v;                  ///< of the layer
-  Region attn;                     ///< what attention hands on
-  Region gate, up;                 ///< [n_ff]
-  Region cos_sin, cos_sin_picked;  ///< [n_rot]
-  Region logits;                   ///< [n_vocab], fewer rows: logits are computed some rows at a time
+  Region x;                       ///< the residual stream, [n_embd]
+  Region picked;                  ///< the residual stream of the rows that are asked for, [n_embd]
+  Region norm;                    ///< the input of a block, then its output, [n_embd]
+  Region q, k, v;                 ///< of the layer
+  Region attn;                    ///< what attention hands on
+  Region gate, up;                ///< [n_ff], or as many rows of experts as a token has
+  Region cos_sin, cos_sin_local;  ///< [n_rot]
+  Region cos_sin_picked;          ///< [n_rot]
+  Region warmth, warmth_picked;   ///< [1]: factors of the queries, where they depend on the position
+  Region scores;                  ///< [experts]
+  Region chosen, chosen_weights;  ///< [experts of a token]
+  Region expert_out;              ///< [n_embd], as many rows as a token has experts
+  Region shared;                  ///< [n_embd]: what the shared expert adds
+  Region logits;                  ///< [n_vocab], fewer rows: logits are computed some rows at a time
 
-  /// On the host: the rotary table before its upload.
-  std::vector<float> cos_sin_host;
+  /// On the host: rotary tables and other numbers before their upload.
+  std::vector<float> host;
 
  private:
   std::unique_ptr<compute::Buffer> buffer_;

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstring>
 #include <new>
+#include <numbers>
+#include <numeric>
 
 #include "lib/base/half.h"
 #include "lib/quant/format.h"
@@ -13,11 +15,15 @@ namespace quern::reference {
 
 using compute::AttentionRow;
 using compute::AttentionShape;
+using compute::ExpertTarget;
+using compute::Gating;
+using compute::Glu;
 using compute::kKvBlockTokens;
 using compute::KvType;
 using compute::Mat;
 using compute::MatmulTarget;
 using compute::RopePairs;
+using compute::Routing;
 using compute::Usage;
 
 namespace {
@@ -92,6 +98,45 @@ void round_heads(KvType type, const float* from, float* to, uint32_t n, uint32_t
   }
 }
 
+/// f(gate) * up
+double gated(Glu kind, double gate, double up) {
+  if (kind == Glu::silu) return gate / (1.0 + std::exp(-gate)) * up;
+  if (kind == Glu::clipped_silu) {
+    const double g = std::min(gate, 7.0);
+    return g / (1.0 + std::exp(-1.702 * g)) * (std::clamp(up, -7.0, 7.0) + 1);
+  }
+  return gate / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (gate + 0.044715 * gate * gate * gate))) * up;
+}
+
+void softmax(std::vector<double>& x) {
+  const double highest = *std::max_element(x.begin(), x.end());
+  double sum = 0;
+  for (double& value : x) sum += value = std::exp(value - highest);
+  for (double& value : x) value /= sum;
+}
+
+/// One row of Stream::route.
+void route_row(std::span<const float> scores, const Routing& routing, std::span<float> experts, float* weights) {
+  std::vector<double> values(scores.begin(), scores.end());
+  if (routing.gating == Gating::softmax) softmax(values);
+  if (routing.gating == Gating::sigmoid) {
+    for (double& value : values) value = 1 / (1 + std::exp(-value));
+  }
+  std::vector<uint32_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0u);
+  const auto rank = [&](uint32_t i) { return std::isnan(scores[i]) ? -INFINITY : scores[i]; };
+  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return rank(a) > rank(b); });
+  std::vector<double> chosen;
+  for (size_t j = 0; j < experts.size(); ++j) {
+    experts[j] = static_cast<float>(order[j]);
+    chosen.push_back(values[order[j]]);
+  }
+  if (routing.gating == Gating::softmax_of_chosen) softmax(chosen);
+  const double sum = std::accumulate(chosen.begin(), chosen.end(), 0.0);
+  const double divisor = routing.normalize ? std::max(sum, 0x1p-14) : 1;
+  for (size_t j = 0; j < chosen.size(); ++j) weights[j] = static_cast<float>(chosen[j] / divisor * routing.scale);
+}
+
 class Stream final : public compute::Stream {
  protected:
   void do_upload(std::span<const float> from, Mat to) override {
@@ -148,11 +193,55 @@ class Stream final : public compute::Stream {
     }
   }
 
-  void do_swiglu(Mat gate, Mat up, Mat out) override {
+  void do_glu(Glu kind, Mat gate, Mat up, Mat out) override {
     for (uint32_t r = 0; r < gate.rows; ++r) {
       for (uint32_t c = 0; c < gate.cols; ++c) {
-        const double g = gate.row(r)[c];
-        out.row(r)[c] = static_cast<float>(g / (1.0 + std::exp(-g)) * up.row(r)[c]);
+        out.row(r)[c] = static_cast<float>(gated(kind, gate.row(r)[c], up.row(r)[c]));
+      }
+    }
+  }
+
+  void do_scale(Mat x, float factor) override {
+    each_element(x, [&](float& value, uint32_t) { value *= factor; });
+  }
+
+  void do_scale_rows(Mat x, Mat factors) override {
+    each_element(x, [&](float& value, uint32_t r) { value *= factors.row(r)[0]; });
+  }
+
+  void do_softcap(Mat x, float cap) override {
+    each_element(x, [&](float& value, uint32_t) {
+      value = static_cast<float>(cap * std::tanh(static_cast<double>(value) / cap));
+    });
+  }
+
+  void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) override {
+    for (uint32_t r = 0; r < scores.rows; ++r) {
+      route_row({scores.row(r), scores.cols}, routing, {experts.row(r), experts.cols}, weights.row(r));
+    }
+  }
+
+  void do_matmul_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets) override {
+    for (const ExpertTarget& target : targets) {
+      for (uint32_t i = 0; i < target.out.rows; ++i) {
+        const uint32_t row = i / experts.cols;
+        const auto expert = static_cast<size_t>(experts.row(row)[i % experts.cols]);
+        const Mat one = x.slice(x.rows == experts.rows ? row : i, 1);
+        const MatmulTarget product{target.weights[expert].get(),
+                                   target.biases.empty() ? nullptr : target.biases[expert].get(),
+                                   target.out.slice(i, 1)};
+        do_matmul(one, {&product, 1});
+      }
+    }
+  }
+
+  void do_combine(Mat parts, Mat weights, Mat out) override {
+    for (uint32_t r = 0; r < out.rows; ++r) {
+      for (uint32_t c = 0; c < out.cols; ++c) {
+        double sum = 0;
+        for (uint32_t j = 0; j < weights.cols; ++j)
+          sum += static_cast<double>(weights.row(r)[j]) * parts.row(r * weights.cols + j)[c];
+        out.row(r)[c] = static_cast<float>(sum);
       }
     }
   }
@@ -185,6 +274,14 @@ class Stream final : public compute::Stream {
   Status do_finish() override { return {}; }
 
  private:
+  /// f(element, row)
+  template <class F>
+  static void each_element(Mat x, F&& f) {
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      for (uint32_t c = 0; c < x.cols; ++c) f(x.row(r)[c], r);
+    }
+  }
+
   void attend(KvStore& store, uint32_t layer, const AttentionShape& shape, const float* q, const AttentionRow& row,
               uint32_t head, float* out) {
     const uint32_t kv_head = head / (shape.n_heads / shape.n_kv_heads);
@@ -198,8 +295,13 @@ class Stream final : public compute::Stream {
       scores_[i - row.begin] = score;
       highest = std::max(highest, score);
     }
-    sums_.assign(shape.v_dim, 0.0);
     double total = 0;
+    if (shape.sinks != nullptr) {
+      const double sink = own(*shape.sinks).row(0)[head];
+      highest = std::max(highest, sink);
+      total = std::exp(sink - highest);
+    }
+    sums_.assign(shape.v_dim, 0.0);
     for (uint32_t i = row.begin; i < row.end; ++i) {
       const double weight = std::exp(scores_[i - row.begin] - highest);
       const float* value = store.value(layer, slot(i)) + kv_head * shape.v_dim;

@@ -22,13 +22,17 @@ TEST_CASE("tensor specs are consistent") {
   for (const ArchSpec* spec : architectures()) {
     CAPTURE(std::string(spec->name));
     std::set<Slot> slots;
-    std::set<std::string> names;
+    std::set<std::pair<std::string, Dim>> names;
     for (const TensorSpec& tensor : spec->tensors) {
       CAPTURE(tensor.name);
       const std::string name = tensor.name;
-      CHECK(slots.insert(tensor.slot).second);
-      CHECK(names.insert(name).second);
-      CHECK((name.find("{}") != std::string::npos) == is_per_layer(tensor.slot));
+      slots.insert(tensor.slot);
+      CHECK(names.insert({name, tensor.part.first}).second);  // one place of a tensor goes to one slot
+      const size_t first = name.find("{}"), second = first == std::string::npos ? first : name.find("{}", first + 1);
+      CHECK((first != std::string::npos) == is_per_layer(tensor.slot));
+      CHECK((second != std::string::npos) == (tensor.experts == Experts::separate));
+      CHECK((tensor.experts == Experts::none || tensor.layers == Layers::with_experts));
+      CHECK((tensor.part.whole() || tensor.part.first != tensor.part.of));
       const bool one_row = tensor.role == Role::vector || tensor.role == Role::factors;
       CHECK((tensor.rows == Dim::one) == one_row);
       CHECK(tensor.cols != Dim::one);
@@ -44,6 +48,32 @@ TEST_CASE("tensor specs are consistent") {
     }
     for (const Slot needed : {Slot::token_embd, Slot::output_norm, Slot::output, Slot::attn_norm, Slot::ffn_norm}) {
       CHECK(slots.count(needed) == 1);
+    }
+  }
+}
+
+TEST_CASE("the tensors of one slot have one role and shape") {
+  for (const ArchSpec* spec : architectures()) {
+    CAPTURE(std::string(spec->name));
+    for (const TensorSpec& a : spec->tensors) {
+      for (const TensorSpec& b : spec->tensors) {
+        if (a.slot != b.slot) continue;
+        CAPTURE(a.name);
+        CAPTURE(b.name);
+        CHECK(a.role == b.role);
+        CHECK(a.cols == b.cols);
+        CHECK(a.rows == b.rows);
+        CHECK(a.optional == b.optional);
+        CHECK(a.layers == b.layers);
+      }
+    }
+  }
+}
+
+TEST_CASE("defaults are of keys that are listed") {
+  for (const ArchSpec* spec : architectures()) {
+    for (const KeyDefault& own : spec->defaults) {
+      CHECK(std::find(spec->keys.begin(), spec->keys.end(), own.key) != spec->keys.end());
     }
   }
 }

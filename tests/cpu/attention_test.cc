@@ -25,6 +25,7 @@ struct Case {
   float softcap;
   bool rounded = false;
   double tolerance = 1e-5;
+  bool sinks = false;
 };
 
 /// Random floats; for Q8_0 such that a group of 32 elements is 127 steps of a power of two or less, and so exact.
@@ -55,7 +56,9 @@ std::vector<float> run_attention(Bench& b, const Case& c, uint32_t rows_at_once,
   Mat q = b.mat(c.n_tokens, c.heads * c.k_dim, random_floats(c.n_tokens * c.heads * c.k_dim, 3));
   Mat out = b.mat(c.n_tokens, c.heads * c.v_dim);
   b.stream->kv_store(*kv, 1, k, v, slots);
-  const compute::AttentionShape attention{c.heads, c.kv_heads, c.k_dim, c.v_dim, 0.3f, c.softcap};
+  compute::AttentionShape attention{c.heads, c.kv_heads, c.k_dim, c.v_dim, 0.3f, c.softcap};
+  const auto sinks = random_floats(c.heads, 4, 20);  // some far above all scores, some far below
+  if (c.sinks) attention.sinks = &b.weight(view_of(sinks, c.heads, 1), compute::Usage::vector);
   for (uint32_t from = first_row; from < c.n_tokens; from += rows_at_once) {
     const uint32_t n = std::min(rows_at_once, c.n_tokens - from);
     std::vector<compute::AttentionRow> rows;
@@ -92,6 +95,9 @@ TEST_CASE("attention equals the reference's, and rows do not depend on the rows 
       {8, 1, 64, 64, 70, 0, KvType::f16, 0, true, 4e-3},
       {6, 2, 20, 24, 65, 13, KvType::f16, 0, true, 4e-3},
       {40, 1, 32, 40, 50, 20, KvType::f16, 3, true, 4e-3},
+      {6, 2, 20, 24, 65, 13, KvType::f16, 0, false, 1e-5, true},
+      {8, 1, 64, 64, 70, 0, KvType::f32, 0, false, 1e-5, true},
+      {8, 1, 64, 64, 70, 0, KvType::f16, 0, true, 4e-3, true},
   };
   on_every_target([&](base::ThreadPool& pool) {
     for (const Case& c : cases) {
@@ -133,7 +139,7 @@ TEST_CASE("many keys: the same result from one thread and from several, which di
   for (const KvType type : {KvType::f32, KvType::f16, KvType::q8_0}) {
     CAPTURE(static_cast<int>(type));
     const Case c{
-        8, 2, 32, 32, 1700, type == KvType::f32 ? 1100u : 0u, type, 0, true, type == KvType::f32 ? 1e-5 : 4e-3};
+        8, 2, 32, 32, 1700, type == KvType::f32 ? 1100u : 0u, type, 0, true, type == KvType::f32 ? 1e-5 : 4e-3, true};
     Bench alone(cpu::make_backend(*one)), together(cpu::make_backend(*three)), ref(reference::make_backend());
     const auto divided = run_attention(together, c, 1, 1690);
     CHECK(divided == run_attention(alone, c, 1, 1690));

@@ -200,7 +200,8 @@ TEST_CASE("tiles cover every column once, in the widths that exist") {
   std::vector<cpu::Tile> tiles;
   for (size_t n = 0; n < 70; ++n) {
     for (const size_t max_width : {1, 2, 4, 8}) {
-      cpu::make_tiles(n, max_width, 10, tiles);
+      tiles.clear();
+      cpu::append_tiles(0, n, max_width, 10, tiles);
       size_t column = 0;
       for (const cpu::Tile& tile : tiles) {
         CHECK(tile.first_column == column);

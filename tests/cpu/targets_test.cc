@@ -69,7 +69,10 @@ TEST_CASE("operations on rows have the same bits on all targets") {
       const Mat x = cpu.mat(3, n, random_floats(3 * n, 1)), y = cpu.mat(3, n, random_floats(3 * n, 2));
       const Mat out = cpu.mat(3, n);
       cpu.stream->rms_norm(x, cpu.weight(view, compute::Usage::vector), 1e-5f, out);
-      cpu.stream->swiglu(out, y, out);
+      cpu.stream->glu(compute::Glu::silu, out, y, out);
+      cpu.stream->glu(compute::Glu::gelu, out, y, out);
+      cpu.stream->softcap(out, 3);
+      cpu.stream->scale(out, 1.3f);
       cpu.stream->rope(out, n, n, compute::RopePairs::halves, cpu.mat(3, n, random_floats(3 * n, 4)));
       cpu.stream->rope(out, n, n, compute::RopePairs::interleaved, cpu.mat(3, n, random_floats(3 * n, 5)));
       cpu.stream->add(out, y);

@@ -174,9 +174,16 @@ TEST_CASE("constraints between keys") {
   CHECK(error_of(Keys().set("embedding_length", uint64_t{65})).message ==
         "m.gguf: key 'llama.attention.key_length': missing, and embedding_length = 65 is no multiple of "
         "attention.head_count = 8");
-  const Error moe = error_of(Keys().set("expert_count", uint64_t{8}));
-  CHECK(moe.code == Errc::unsupported);
-  CHECK(moe.message == "m.gguf: key 'llama.expert_count': mixtures of experts are not supported, found 8 experts");
+  CHECK(error_of(Keys().set("expert_count", uint64_t{8})).message ==
+        "m.gguf: key 'llama.expert_used_count': expected 1 to expert_count = 8, found 0");
+  CHECK(error_of(Keys().set("expert_count", uint64_t{8}).set("expert_used_count", uint64_t{9})).message ==
+        "m.gguf: key 'llama.expert_used_count': expected 1 to expert_count = 8, found 9");
+  const auto moe = Keys().set("expert_count", uint64_t{8}).set("expert_used_count", uint64_t{2}).read();
+  REQUIRE(moe.has_value());
+  CHECK(moe->experts.n == 8);
+  CHECK(moe->experts.n_used == 2);
+  CHECK(moe->experts.n_ff == 172);
+  CHECK(moe->layers[1].experts);
   CHECK(Keys().set("expert_count", uint64_t{0}).read().has_value());
 }
 
@@ -218,5 +225,5 @@ TEST_CASE("rope scaling") {
   CHECK(Keys().set("rope.scale_linear", 2.0).set("rope.scaling.factor", 8.0).read()->rope.factor == 8);
   CHECK(error_of(Keys().set("rope.scaling.type", std::string("su\n"))).message ==
         "m.gguf: key 'llama.rope.scaling.type': expected none, linear, yarn or longrope, found 'su\\x0a'");
-  CHECK(error_of(Keys().set("rope.scaling.type", std::string("longrope"))).code == Errc::unsupported);
+  CHECK(rope("longrope", 4).scaling == RopeScaling::none);
 }

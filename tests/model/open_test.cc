@@ -112,7 +112,9 @@ TEST_CASE("architectures, vocabularies and keys") {
   check_error(tiny, Errc::format, "tokenizer.ggml.tokens");
   tiny = TinyModel();
   tiny.number("llama.expert_count", 8);
-  check_error(tiny, Errc::unsupported, "mixtures of experts");
+  check_error(tiny, Errc::format, "llama.expert_used_count': expected 1 to expert_count = 8, found 0");
+  tiny.number("llama.expert_used_count", 2);
+  check_error(tiny, Errc::format, "tensor 'blk.0.ffn_gate_inp.weight': missing, but the architecture 'llama' needs it");
 }
 
 TEST_CASE("a vocab_size key that differs from the tokens is reported, not fatal") {
@@ -150,7 +152,7 @@ TEST_CASE("rope_freqs must be finite and positive") {
   tiny.f32_tensor("rope_freqs.weight", {4}, {1, 2, 4, 8});
   const auto model = open_tiny(tiny);
   REQUIRE_MESSAGE(model.has_value(), model.error().message);
-  CHECK((*model)->rope.inv_freq()[3] == doctest::Approx(std::pow(10000.0, -0.75) / 8));
+  CHECK((*model)->ropes.global.inv_freq()[3] == doctest::Approx(std::pow(10000.0, -0.75) / 8));
   for (const float bad :
        {0.0f, -1.0f, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     tiny.f32_tensor("rope_freqs.weight", {4}, {1, 2, bad, 8});

@@ -31,7 +31,7 @@ Expected read_expected() {
 
 /// Logits of every token, in one pass over an f32 cache.
 std::vector<float> all_logits(const model::LoadedModel& m, std::span<const int32_t> tokens) {
-  const model::Decoder decoder(m);
+  const model::Decoder decoder(m, 512);
   const auto n = static_cast<uint32_t>(tokens.size());
   auto stream = m.backend->make_stream().value();
   auto kv = m.backend->make_kv_store(decoder.kv_shape(compute::KvType::f32, compute::KvType::f32)).value();
@@ -47,7 +47,7 @@ std::vector<float> all_logits(const model::LoadedModel& m, std::span<const int32
     rows[i] = {blocks.data(), 0, i + 1};
   }
   std::vector<float> logits(uint64_t{n} * m.hparams->n_vocab);
-  decoder.run(*stream, *kv, workspace, {tokens, positions, numbers, rows, numbers, logits}, CancelToken()).value();
+  decoder.run(*stream, *kv, workspace, {tokens, positions, numbers, rows, {}, numbers, logits}, CancelToken()).value();
   return logits;
 }
 

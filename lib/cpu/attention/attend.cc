@@ -1,6 +1,7 @@
 #include "lib/cpu/attention/attend.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "lib/cpu/attention/walk.h"
@@ -137,7 +138,8 @@ void prepare(const AttentionTask& task, std::span<const Query> queries, float* q
 
 void finish(const AttentionTask& task, std::span<const Query> queries, const QueryState& state) {
   for (size_t c = 0; c < queries.size(); ++c) {
-    const float inverse = 1.0f / state.total[c];
+    const float sink = queries[c].sink != nullptr ? std::exp(*queries[c].sink - state.highest[c]) : 0.0f;
+    const float inverse = 1.0f / (state.total[c] + sink);
     const float* sums = state.out + c * padded(task.v_dim);
     for (size_t i = 0; i < task.v_dim; ++i) queries[c].out[i] = sums[i] * inverse;
   }

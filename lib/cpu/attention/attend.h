@@ -26,6 +26,7 @@ struct Query {
   const float* q;  ///< [k_dim]
   float* out;      ///< [v_dim]
   uint32_t begin, end;
+  const float* sink;  ///< the score of a key that is always there and whose value is zero; or none
 };
 
 /// Queries of one key-value head and one block table.

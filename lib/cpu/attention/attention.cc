@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "lib/cpu/weight.h"
+
 namespace quern::cpu {
 
 using compute::AttentionRow;
@@ -14,10 +16,12 @@ AttentionTask Attention::Job::task(const Group& group) const {
 
 std::span<const Query> Attention::Job::queries(const Group& group, Query (&memory)[kMaxQueries]) const {
   const uint32_t sharing = shape.n_heads / shape.n_kv_heads;
+  const float* const sinks = shape.sinks ? static_cast<const VectorWeight*>(shape.sinks)->data() : nullptr;
   for (uint32_t i = 0; i < group.count; ++i) {
     const uint32_t row = group.row + (group.first + i) / sharing;
     const uint32_t head = group.kv_head * sharing + (group.first + i) % sharing;
-    memory[i] = {q.row(row) + head * shape.k_dim, out.row(row) + head * shape.v_dim, rows[row].begin, rows[row].end};
+    memory[i] = {q.row(row) + head * shape.k_dim, out.row(row) + head * shape.v_dim, rows[row].begin, rows[row].end,
+                 sinks ? sinks + head : nullptr};
   }
   return {memory, group.count};
 }

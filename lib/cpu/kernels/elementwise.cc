@@ -13,27 +13,67 @@ namespace hn = hwy::HWY_NAMESPACE;
 using DF = hn::ScalableTag<float>;
 using VF = hn::Vec<DF>;
 
-void add_row(float* x, const float* y, size_t n) {
+/// out[i] = f(a[i], b[i]) for vectors of a and b.
+template <class F>
+HWY_INLINE void combine_elements(const float* a, const float* b, float* out, size_t n, F&& f) {
   const DF df;
   const size_t lanes = hn::Lanes(df);
   size_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(hn::Add(hn::LoadU(df, x + i), hn::LoadU(df, y + i)), df, x + i);
-  if (i < n) hn::StoreN(hn::Add(hn::LoadN(df, x + i, n - i), hn::LoadN(df, y + i, n - i)), df, x + i, n - i);
+  for (; i + lanes <= n; i += lanes) hn::StoreU(f(hn::LoadU(df, a + i), hn::LoadU(df, b + i)), df, out + i);
+  if (i < n) hn::StoreN(f(hn::LoadN(df, a + i, n - i), hn::LoadN(df, b + i, n - i)), df, out + i, n - i);
 }
 
-HWY_INLINE VF swiglu(VF gate, VF up) {
+void add_row(float* x, const float* y, size_t n) {
+  combine_elements(x, y, x, n, [](VF a, VF b) HWY_ATTR { return hn::Add(a, b); });
+}
+
+void add_scaled_row(float* x, const float* y, float factor, size_t n) {
+  const VF scale = hn::Set(DF(), factor);
+  combine_elements(x, y, x, n, [scale](VF a, VF b) HWY_ATTR { return hn::MulAdd(b, scale, a); });
+}
+
+void scale_row(const float* x, float factor, float* out, size_t n) {
+  const VF scale = hn::Set(DF(), factor);
+  combine_elements(x, x, out, n, [scale](VF a, VF) HWY_ATTR { return hn::Mul(a, scale); });
+}
+
+void softcap_row(float* x, float cap, size_t n) {
+  const DF df;
+  const VF scale = hn::Set(df, cap);
+  combine_elements(x, x, x, n,
+                   [df, scale](VF a, VF) HWY_ATTR { return hn::Mul(scale, hn::Tanh(df, hn::Div(a, scale))); });
+}
+
+/// x * sigmoid(y)
+HWY_INLINE VF times_sigmoid(VF x, VF y) {
   const DF df;
   const VF one = hn::Set(df, 1.0f);
-  const VF sigmoid = hn::Div(one, hn::Add(one, hn::Exp(df, hn::Neg(gate))));
-  return hn::Mul(hn::Mul(gate, sigmoid), up);
+  const VF exponent = hn::Min(hn::Neg(y), hn::Set(df, 88.0f));  // Exp() is for numbers up to 104
+  return hn::Mul(x, hn::Div(one, hn::Add(one, hn::Exp(df, exponent))));
 }
 
-void swiglu_row(const float* gate, const float* up, float* out, size_t n) {
-  const DF df;
-  const size_t lanes = hn::Lanes(df);
-  size_t i = 0;
-  for (; i + lanes <= n; i += lanes) hn::StoreU(swiglu(hn::LoadU(df, gate + i), hn::LoadU(df, up + i)), df, out + i);
-  if (i < n) hn::StoreN(swiglu(hn::LoadN(df, gate + i, n - i), hn::LoadN(df, up + i, n - i)), df, out + i, n - i);
+void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, size_t n) {
+  if (kind == compute::Glu::silu) {
+    combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR { return hn::Mul(times_sigmoid(g, g), u); });
+    return;
+  }
+  if (kind == compute::Glu::clipped_silu) {
+    combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR {
+      const DF df;
+      const VF limit = hn::Set(df, 7.0f);
+      g = hn::Min(g, limit);
+      u = hn::Max(hn::Min(u, limit), hn::Neg(limit));
+      return hn::Mul(times_sigmoid(g, hn::Mul(g, hn::Set(df, 1.702f))), hn::Add(u, hn::Set(df, 1.0f)));
+    });
+    return;
+  }
+  // (1 + tanh(y)) / 2 = sigmoid(2 y)
+  combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR {
+    const DF df;
+    const VF linear = hn::Set(df, 1.5957691f), cubic = hn::Set(df, 0.07135481f);  // 2 sqrt(2 / pi), that * 0.044715
+    const VF y = hn::Mul(g, hn::MulAdd(hn::Mul(g, g), cubic, linear));
+    return hn::Mul(times_sigmoid(g, y), u);
+  });
 }
 
 }  // namespace quern::cpu::HWY_NAMESPACE
@@ -43,11 +83,21 @@ HWY_AFTER_NAMESPACE();
 namespace quern::cpu {
 
 HWY_EXPORT(add_row);
-HWY_EXPORT(swiglu_row);
+HWY_EXPORT(add_scaled_row);
+HWY_EXPORT(scale_row);
+HWY_EXPORT(softcap_row);
+HWY_EXPORT(glu_row);
 
 void add_row(float* x, const float* y, size_t n) { HWY_DYNAMIC_DISPATCH(add_row)(x, y, n); }
-void swiglu_row(const float* gate, const float* up, float* out, size_t n) {
-  HWY_DYNAMIC_DISPATCH(swiglu_row)(gate, up, out, n);
+void add_scaled_row(float* x, const float* y, float factor, size_t n) {
+  HWY_DYNAMIC_DISPATCH(add_scaled_row)(x, y, factor, n);
+}
+void scale_row(const float* x, float factor, float* out, size_t n) {
+  HWY_DYNAMIC_DISPATCH(scale_row)(x, factor, out, n);
+}
+void softcap_row(float* x, float cap, size_t n) { HWY_DYNAMIC_DISPATCH(softcap_row)(x, cap, n); }
+void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, size_t n) {
+  HWY_DYNAMIC_DISPATCH(glu_row)(kind, gate, up, out, n);
 }
 
 }  // namespace quern::cpu

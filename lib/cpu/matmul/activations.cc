@@ -144,36 +144,58 @@ namespace quern::cpu {
 
 HWY_EXPORT(pack_column);
 
-void make_tiles(size_t n, size_t max_width, size_t column_bytes, std::vector<Tile>& tiles) {
-  tiles.clear();
-  size_t column = 0, offset = 0;
-  while (column < n) {
+void append_tiles(size_t first_column, size_t n, size_t max_width, size_t column_bytes, std::vector<Tile>& tiles) {
+  size_t column = first_column;
+  const size_t end = first_column + n;
+  while (column < end) {
     size_t width = 1;
     for (const size_t w : kTileWidths) {
-      if (w <= max_width && w <= n - column) {
+      if (w <= max_width && w <= end - column) {
         width = w;
         break;
       }
     }
     // 5 = 3 + 2 rather than 4 + 1: two nearly equal tiles share the cost of unpacking better.
-    if (n - column == 5 && max_width >= 4) width = 3;
-    tiles.push_back({static_cast<uint32_t>(column), static_cast<uint32_t>(width), offset});
+    if (end - column == 5 && max_width >= 4) width = 3;
+    tiles.push_back({static_cast<uint32_t>(column), static_cast<uint32_t>(width), column * column_bytes});
     column += width;
-    offset += width * column_bytes;
   }
+}
+
+template <class RowOf>
+void Activations::fill(compute::Mat x, ActivationKind kind, base::ThreadPool& pool, RowOf&& row_of) {
+  pool.run(tiles.size(), [&](size_t i) {
+    const Tile& tile = tiles[i];
+    for (uint32_t c = 0; c < tile.width; ++c) {
+      HWY_DYNAMIC_DISPATCH(pack_column)
+      (x.row(row_of(tile.first_column + c)), x.cols, kind, data.data() + tile.offset, tile.width, c);
+    }
+  });
 }
 
 void Activations::pack(compute::Mat x, ActivationKind kind, size_t max_width, base::ThreadPool& pool) {
   const size_t bytes = column_bytes(kind, x.cols);
-  make_tiles(x.rows, max_width, bytes, tiles);
+  tiles.clear();
+  append_tiles(0, x.rows, max_width, bytes, tiles);
   data.resize(x.rows * bytes);
-  pool.run(tiles.size(), [&](size_t i) {
-    const Tile& tile = tiles[i];
-    for (size_t c = 0; c < tile.width; ++c) {
-      const auto row = static_cast<uint32_t>(tile.first_column + c);
-      HWY_DYNAMIC_DISPATCH(pack_column)(x.row(row), x.cols, kind, data.data() + tile.offset, tile.width, c);
-    }
-  });
+  fill(x, kind, pool, [](uint32_t column) { return column; });
+}
+
+void Activations::pack_groups(compute::Mat x, std::span<const uint32_t> rows, std::span<const uint32_t> group_sizes,
+                              ActivationKind kind, size_t max_width, base::ThreadPool& pool,
+                              std::vector<TileRange>& ranges) {
+  const size_t bytes = column_bytes(kind, x.cols);
+  tiles.clear();
+  ranges.clear();
+  size_t column = 0;
+  for (const uint32_t size : group_sizes) {
+    const auto begin = static_cast<uint32_t>(tiles.size());
+    append_tiles(column, size, max_width, bytes, tiles);
+    ranges.push_back({begin, static_cast<uint32_t>(tiles.size())});
+    column += size;
+  }
+  data.resize(column * bytes);
+  fill(x, kind, pool, [&](uint32_t column) { return rows[column]; });
 }
 
 }  // namespace quern::cpu

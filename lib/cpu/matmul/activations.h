@@ -24,6 +24,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "lib/base/thread_pool.h"
@@ -67,16 +68,31 @@ struct Tile {
   size_t offset;  ///< bytes, in Activations::data
 };
 
+/// Tiles [begin, end) of Activations::tiles.
+struct TileRange {
+  uint32_t begin = 0, end = 0;
+};
+
 /// One input of a product, in one kind.
 struct Activations {
   std::vector<Tile> tiles;
   std::vector<uint8_t> data;  ///< reused from product to product
 
+  TileRange all() const { return {0, static_cast<uint32_t>(tiles.size())}; }
   /// Packs every row of x (a row of x is a column of the product). `max_width`: of the widest tile.
   void pack(compute::Mat x, ActivationKind kind, size_t max_width, base::ThreadPool& pool);
+  /// Packs chosen rows of x: column i is row rows[i]. Group g has group_sizes[g] columns, and tiles of its own, which
+  /// are ranges[g] afterwards.
+  void pack_groups(compute::Mat x, std::span<const uint32_t> rows, std::span<const uint32_t> group_sizes,
+                   ActivationKind kind, size_t max_width, base::ThreadPool& pool, std::vector<TileRange>& ranges);
+
+ private:
+  /// Packs the columns of all tiles; row_of(column): the row of x that a column is.
+  template <class RowOf>
+  void fill(compute::Mat x, ActivationKind kind, base::ThreadPool& pool, RowOf&& row_of);
 };
 
-/// Divides n columns into tiles of the widths in kTileWidths up to max_width.
-void make_tiles(size_t n, size_t max_width, size_t column_bytes, std::vector<Tile>& tiles);
+/// Appends columns [first_column, first_column + n), divided into tiles of the widths in kTileWidths up to max_width.
+void append_tiles(size_t first_column, size_t n, size_t max_width, size_t column_bytes, std::vector<Tile>& tiles);
 
 }  // namespace quern::cpu

@@ -6,6 +6,7 @@
 
 namespace quern::cpu {
 
+using compute::ExpertTarget;
 using compute::Mat;
 using compute::MatmulTarget;
 
@@ -17,70 +18,129 @@ constexpr size_t kLeastStreamBytes = size_t{32} << 10;
 // With more tiles a core keeps a task's weights in its second-level cache while it walks through the tiles, as it does
 // with weights that it has to pack first.
 constexpr size_t kResidentBytes = size_t{256} << 10;
+// Of a panel and of a tile: the size of a block of results.
+constexpr size_t kMaxLanes = 64, kMaxTileWidth = 8;
+
+const PanelWeight& panels_of(const compute::Weight& weight) { return static_cast<const PanelWeight&>(weight); }
 }  // namespace
 
 void Matmul::run(Mat x, std::span<const MatmulTarget> targets) {
   std::array<bool, kActivationKinds> packed{};
+  products_.clear();
+  for (const MatmulTarget& target : targets) {
+    const PanelWeight& weight = panels_of(*target.weight);
+    const auto kind = static_cast<size_t>(weight.kernels().activation);
+    Activations& activations = activations_[kind];
+    if (!packed[kind]) activations.pack(x, weight.kernels().activation, weight.kernels().max_width, pool_);
+    packed[kind] = true;
+    products_.push_back({&weight, target.bias, target.out, &activations, activations.all(), nullptr});
+  }
+  run_products();
+}
+
+void Matmul::run_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets) {
+  const size_t n_experts = targets[0].weights.size();
+  sort_rows(x, experts, n_experts);
+  std::array<bool, kActivationKinds> packed{};
+  products_.clear();
+  for (const ExpertTarget& target : targets) {
+    size_t first = 0;  // of the expert's rows
+    for (size_t e = 0; e < n_experts; first += sizes_[e++]) {
+      if (sizes_[e] == 0) continue;
+      const PanelWeight& weight = panels_of(*target.weights[e]);
+      const PanelKernels& kernels = weight.kernels();
+      const auto kind = static_cast<size_t>(kernels.activation);
+      if (!packed[kind]) {
+        activations_[kind].pack_groups(x, x_rows_, sizes_, kernels.activation, kernels.max_width, pool_, ranges_[kind]);
+      }
+      packed[kind] = true;
+      const compute::Weight* const bias = target.biases.empty() ? nullptr : target.biases[e].get();
+      products_.push_back({&weight, bias, target.out, &activations_[kind], ranges_[kind][e], out_rows_.data()});
+    }
+  }
+  run_products();
+}
+
+void Matmul::sort_rows(Mat x, Mat experts, size_t n_experts) {
+  const size_t n = size_t{experts.rows} * experts.cols;
+  const auto expert_of = [&](size_t i) {
+    const float* row = experts.row(static_cast<uint32_t>(i / experts.cols));
+    return std::min(static_cast<size_t>(row[i % experts.cols]), n_experts - 1);
+  };
+  sizes_.assign(n_experts, 0);
+  for (size_t i = 0; i < n; ++i) ++sizes_[expert_of(i)];
+  std::vector<size_t> next(n_experts, 0);
+  for (size_t e = 1; e < n_experts; ++e) next[e] = next[e - 1] + sizes_[e - 1];
+  out_rows_.resize(n);
+  x_rows_.resize(n);
+  const size_t rows_apart = x.rows == experts.rows ? experts.cols : 1;
+  for (size_t i = 0; i < n; ++i) {
+    const size_t place = next[expert_of(i)]++;
+    out_rows_[place] = static_cast<uint32_t>(i);
+    x_rows_[place] = static_cast<uint32_t>(i / rows_apart);
+  }
+}
+
+void Matmul::run_products() {
   tasks_.clear();
   size_t bytes_left = 0;
-  for (const MatmulTarget& target : targets) {
-    const auto* weight = static_cast<const PanelWeight*>(target.weight);
-    const PanelKernels& kernels = weight->kernels();
-    const auto kind = static_cast<size_t>(kernels.activation);
-    if (!packed[kind]) activations_[kind].pack(x, kernels.activation, kernels.max_width, pool_);
-    packed[kind] = true;
-    bytes_left += weight->n_panels() * weight->panel_bytes();
-  }
-  for (const MatmulTarget& target : targets) {
-    const auto* weight = static_cast<const PanelWeight*>(target.weight);
-    plan(target, activations_[static_cast<size_t>(weight->kernels().activation)], bytes_left);
-  }
+  for (const Product& product : products_) bytes_left += product.weight->n_panels() * product.weight->panel_bytes();
+  for (const Product& product : products_) plan(product, bytes_left);
   size_t scratch_bytes = 0;
   for (const Task& task : tasks_) {
-    if (task.weight->packed()) continue;
-    scratch_bytes = std::max(scratch_bytes, (task.panel_end - task.panel_begin) * task.weight->panel_bytes());
+    const PanelWeight& weight = *task.product->weight;
+    if (weight.packed()) continue;
+    scratch_bytes = std::max(scratch_bytes, (task.panel_end - task.panel_begin) * weight.panel_bytes());
   }
   scratch_.resize(std::max(scratch_.size(), pool_.n_threads() * scratch_bytes));
   pool_.run(tasks_.size(),
             [&](size_t i, size_t worker) { run_task(tasks_[i], scratch_.data() + worker * scratch_bytes); });
 }
 
-void Matmul::plan(const MatmulTarget& target, const Activations& activations, size_t& bytes_left) {
-  const auto* weight = static_cast<const PanelWeight*>(target.weight);
-  const size_t panel_bytes = std::max<size_t>(weight->panel_bytes(), 1), n_panels = weight->n_panels();
-  const auto n_tiles = static_cast<uint32_t>(activations.tiles.size());
+void Matmul::plan(const Product& product, size_t& bytes_left) {
+  const PanelWeight& weight = *product.weight;
+  const size_t panel_bytes = std::max<size_t>(weight.panel_bytes(), 1), n_panels = weight.n_panels();
+  const bool streams = product.tiles.end - product.tiles.begin == 1 && weight.packed();
   for (size_t p = 0; p < n_panels;) {
     const size_t share = bytes_left / (2 * pool_.n_threads());
-    const size_t bytes =
-        n_tiles == 1 && weight->packed() ? std::max(share, kLeastStreamBytes) : std::min(share, kResidentBytes);
+    const size_t bytes = streams ? std::max(share, kLeastStreamBytes) : std::min(share, kResidentBytes);
     const size_t end = std::min(n_panels, p + bytes / panel_bytes + 1);
-    tasks_.push_back({&target, weight, &activations, static_cast<uint32_t>(p), static_cast<uint32_t>(end)});
+    tasks_.push_back({&product, static_cast<uint32_t>(p), static_cast<uint32_t>(end)});
     bytes_left -= std::min(bytes_left, (end - p) * panel_bytes);
     p = end;
   }
 }
 
 void Matmul::run_task(const Task& task, uint8_t* scratch) {
-  const PanelWeight& weight = *task.weight;
+  const Product& product = *task.product;
+  const PanelWeight& weight = *product.weight;
   const PanelKernels& kernels = weight.kernels();
-  const Mat& out = task.target->out;
+  const Mat& out = product.out;
   const uint8_t* const panels = weight.panels(task.panel_begin, task.panel_end, scratch);
-  for (const Tile& tile : task.activations->tiles) {
+  const std::span<const Tile> tiles =
+      std::span(product.activations->tiles).subspan(product.tiles.begin, product.tiles.end - product.tiles.begin);
+  float block[kMaxTileWidth * kMaxLanes];  // results whose rows do not follow each other
+  for (const Tile& tile : tiles) {
     for (uint32_t p = task.panel_begin; p < task.panel_end; ++p) {
       const size_t first_row = p * kernels.lanes;
       const size_t n_rows = std::min(kernels.lanes, weight.rows() - first_row);
+      const bool direct = product.out_rows == nullptr;
+      float* const results = direct ? out.row(tile.first_column) + first_row : block;
       kernels.by_width[tile.width](panels + (p - task.panel_begin) * weight.panel_bytes(),
-                                   task.activations->data.data() + tile.offset, weight.n_groups(),
-                                   out.row(tile.first_column) + first_row, out.stride, n_rows);
+                                   product.activations->data.data() + tile.offset, weight.n_groups(), results,
+                                   direct ? out.stride : kMaxLanes, n_rows);
+      for (uint32_t c = 0; c < tile.width && !direct; ++c) {
+        std::copy_n(block + c * kMaxLanes, n_rows, out.row(product.out_rows[tile.first_column + c]) + first_row);
+      }
     }
   }
-  if (task.target->bias == nullptr) return;
-  const float* bias = static_cast<const VectorWeight*>(task.target->bias)->data();
+  if (product.bias == nullptr) return;
+  const float* bias = static_cast<const VectorWeight*>(product.bias)->data();
   const size_t begin = task.panel_begin * kernels.lanes,
                end = std::min<size_t>(task.panel_end * kernels.lanes, weight.rows());
-  for (const Tile& tile : task.activations->tiles) {
-    for (uint32_t c = 0; c < tile.width; ++c)
-      add_row(out.row(tile.first_column + c) + begin, bias + begin, end - begin);
+  for (const Tile& tile : tiles) {
+    for (uint32_t c = tile.first_column; c < tile.first_column + tile.width; ++c)
+      add_row(out.row(product.out_rows ? product.out_rows[c] : c) + begin, bias + begin, end - begin);
   }
 }
 

@@ -11,28 +11,45 @@
 
 namespace quern::cpu {
 
-/// Carries out Stream::matmul for one stream and keeps its working memory from call to call.
+/// Carries out Stream::matmul and Stream::matmul_experts for one stream and keeps its working memory from call to call.
 class Matmul {
  public:
   explicit Matmul(base::ThreadPool& pool) : pool_(pool) {}
   void run(compute::Mat x, std::span<const compute::MatmulTarget> targets);
+  /// Rows are sorted by expert: each expert's weights are read once, for all rows that chose it.
+  void run_experts(compute::Mat x, compute::Mat experts, std::span<const compute::ExpertTarget> targets);
 
  private:
-  /// Panels [panel_begin, panel_end) of one target times all tiles.
-  struct Task {
-    const compute::MatmulTarget* target;
+  /// One weight times some tiles.
+  struct Product {
     const PanelWeight* weight;
+    const compute::Weight* bias;  ///< or nullptr
+    compute::Mat out;
     const Activations* activations;
+    TileRange tiles;
+    const uint32_t* out_rows;  ///< of each column; nullptr: column i is row i
+  };
+  /// Panels [panel_begin, panel_end) of one product.
+  struct Task {
+    const Product* product;
     uint32_t panel_begin, panel_end;
   };
-  /// Divides one target into tasks; bytes_left: of this and the following targets' weights.
-  void plan(const compute::MatmulTarget& target, const Activations& activations, size_t& bytes_left);
+
+  /// Sorts the rows of a product with experts: fills sizes_, out_rows_ and x_rows_.
+  void sort_rows(compute::Mat x, compute::Mat experts, size_t n_experts);
+  void run_products();
+  /// Divides one product into tasks; bytes_left: of this and the following products' weights.
+  void plan(const Product& product, size_t& bytes_left);
   static void run_task(const Task& task, uint8_t* scratch);
 
   base::ThreadPool& pool_;
   std::array<Activations, kActivationKinds> activations_;
+  std::array<std::vector<TileRange>, kActivationKinds> ranges_;  ///< by expert
+  std::vector<Product> products_;
   std::vector<Task> tasks_;
-  std::vector<uint8_t> scratch_;  ///< per thread: the panels of a task whose weight is not packed
+  std::vector<uint8_t> scratch_;             ///< per thread: the panels of a task whose weight is not packed
+  std::vector<uint32_t> sizes_;              ///< rows of each expert
+  std::vector<uint32_t> out_rows_, x_rows_;  ///< sorted by expert: rows of out, and the rows of x they are made of
 };
 
 }  // namespace quern::cpu

@@ -1,7 +1,5 @@
 #include "lib/model/blocks/attention.h"
 
-#include <cmath>
-
 namespace quern::model {
 
 using arch::Dim;
@@ -12,6 +10,7 @@ using compute::MatmulTarget;
 namespace {
 
 void rotate(const Block& block, Mat x, Mat cos_sin) {
+  if (cos_sin.buffer == nullptr) return;
   const bool halves = block.spec.rope == arch::Rope::halves;
   block.stream.rope(x, block.hparams.k_dim, block.hparams.n_rot,
                     halves ? compute::RopePairs::halves : compute::RopePairs::interleaved, cos_sin);
@@ -28,26 +27,31 @@ MatmulTarget value(const Block& block, uint32_t rows) {
 }
 
 void store(const Block& block, const AttentionPass& pass, Mat k, Mat v) {
+  block.normalize_heads(k, Slot::attn_k_norm);
   rotate(block, k, pass.cos_sin);
   block.stream.kv_store(pass.kv, block.layer, k, v, pass.slots);
 }
 
 /// From the queries to the end of the block.
-void attend(const Block& block, const AttentionPass& pass, Mat q, Mat cos_sin, Mat x) {
+void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
   const LayerParams& layer = block.params();
   compute::AttentionShape shape;
   shape.n_heads = layer.n_head;
   shape.n_kv_heads = layer.n_head_kv;
   shape.k_dim = block.hparams.k_dim;
   shape.v_dim = block.hparams.v_dim;
-  shape.scale = 1 / std::sqrt(static_cast<float>(shape.k_dim));
-  rotate(block, q, cos_sin);
+  shape.scale = block.hparams.attention_scale;
+  shape.softcap = block.hparams.attention_softcap;
+  shape.sinks = block.weights.find(Slot::attn_sinks, block.layer);
+  block.normalize_heads(q, Slot::attn_q_norm);
+  rotate(block, q, pass.cos_sin);
+  if (pass.warmth.buffer != nullptr) block.stream.scale_rows(q, pass.warmth);
   const Mat mixed = block.space.attn.mat(q.rows, block.dim(Dim::attn));
   block.stream.attention(pass.kv, block.layer, shape, q, pass.rows, mixed);
   const MatmulTarget out =
       block.product(Slot::attn_output, Slot::attn_output_bias, block.space.norm.mat(q.rows, x.cols));
   block.stream.matmul(mixed, {&out, 1});
-  block.stream.add(x, out.out);
+  block.add_to(x, out.out, Slot::attn_post_norm);
 }
 
 }  // namespace
@@ -58,7 +62,7 @@ void attention(const Block& block, const AttentionPass& pass, Mat x) {
   const MatmulTarget qkv[] = {query(block, x.rows), key(block, x.rows), value(block, x.rows)};
   block.stream.matmul(norm, qkv);
   store(block, pass, qkv[1].out, qkv[2].out);
-  attend(block, pass, qkv[0].out, pass.cos_sin, x);
+  attend(block, pass, qkv[0].out, x);
 }
 
 Mat attention_of_picked(const Block& block, const AttentionPass& pass, Mat x, std::span<const uint32_t> picked) {
@@ -71,14 +75,21 @@ Mat attention_of_picked(const Block& block, const AttentionPass& pass, Mat x, st
   const auto n = static_cast<uint32_t>(picked.size());
   const Mat rest = block.space.picked.mat(n, x.cols);
   if (n == 0) return rest;
-  const Mat cos_sin = block.space.cos_sin_picked.mat(n, pass.cos_sin.cols);
   block.stream.gather_rows(x, picked, rest);
-  block.stream.gather_rows(pass.cos_sin, picked, cos_sin);
+  AttentionPass pass_picked = pass;
+  const auto gather = [&](Mat all, const Workspace::Region& region) {
+    if (all.buffer == nullptr) return all;
+    const Mat out = region.mat(n, all.cols);
+    block.stream.gather_rows(all, picked, out);
+    return out;
+  };
+  pass_picked.cos_sin = gather(pass.cos_sin, block.space.cos_sin_picked);
+  pass_picked.warmth = gather(pass.warmth, block.space.warmth_picked);
   const Mat norm_picked = block.space.norm.mat(n, x.cols);
   block.normalize(rest, Slot::attn_norm, norm_picked);
   const MatmulTarget q = query(block, n);
   block.stream.matmul(norm_picked, {&q, 1});
-  attend(block, pass, q.out, cos_sin, rest);
+  attend(block, pass_picked, q.out, rest);
   return rest;
 }
 

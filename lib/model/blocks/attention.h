@@ -1,4 +1,5 @@
-// The attention block: x += W_o attention(rope(W_q n), rope(W_k n), W_v n) with n = norm(x).
+// The attention block: x += W_o attention(rope(W_q n), rope(W_k n), W_v n) with n = norm(x). Some models normalize the
+// heads of queries and keys before they rotate them, and what is added.
 #pragma once
 
 #include <span>
@@ -12,7 +13,8 @@ struct AttentionPass {
   compute::KvStore& kv;
   std::span<const uint32_t> slots;              ///< where each row's key and value go
   std::span<const compute::AttentionRow> rows;  ///< what each row attends to
-  compute::Mat cos_sin;                         ///< each row's rotary angles
+  compute::Mat cos_sin;                         ///< each row's rotary angles; none where the layer does not rotate
+  compute::Mat warmth;                          ///< each row's factor of its queries; none where there is none
 };
 
 /// All rows of x.

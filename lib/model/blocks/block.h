@@ -23,11 +23,38 @@ struct Block {
   const LayerParams& params() const { return hparams.layers[layer]; }
   uint64_t dim(arch::Dim dim) const { return hparams.dim(dim, layer); }
   const compute::Weight& weight(arch::Slot slot) const { return weights.get(slot, layer); }
+  /// `bias` may be Slot::none.
   compute::MatmulTarget product(arch::Slot weight, arch::Slot bias, compute::Mat out) const {
-    return {weights.find(weight, layer), weights.find(bias, layer), out};
+    return {weights.find(weight, layer), bias == arch::Slot::none ? nullptr : weights.find(bias, layer), out};
   }
   void normalize(compute::Mat x, arch::Slot slot, compute::Mat out) const {
     stream.rms_norm(x, weight(slot), hparams.rms_eps, out);
+  }
+  /// Every head of x on its own, where the model has such a norm.
+  void normalize_heads(compute::Mat x, arch::Slot slot) const {
+    const compute::Weight* const norm = weights.find(slot, layer);
+    if (norm == nullptr) return;
+    const uint32_t length = norm->cols();
+    const compute::Mat heads{x.buffer, x.offset, x.rows * (x.cols / length), length, length};
+    stream.rms_norm(heads, *norm, hparams.rms_eps, heads);
+  }
+  /// x += what a block has made of it, which is overwritten; first normalized, where the model does so.
+  void add_to(compute::Mat x, compute::Mat made, arch::Slot post_norm) const {
+    if (const compute::Weight* const norm = weights.find(post_norm, layer))
+      stream.rms_norm(made, *norm, hparams.rms_eps, made);
+    if (hparams.residual_scale != 1) stream.scale(made, hparams.residual_scale);
+    stream.add(x, made);
+  }
+  compute::Glu glu() const {
+    switch (spec.ffn) {
+      case arch::Ffn::swiglu:
+        return compute::Glu::silu;
+      case arch::Ffn::geglu:
+        return compute::Glu::gelu;
+      case arch::Ffn::clipped_swiglu:
+        return compute::Glu::clipped_silu;
+    }
+    return compute::Glu::silu;
   }
 };
 

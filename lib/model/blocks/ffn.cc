@@ -7,20 +7,25 @@ using arch::Slot;
 using compute::Mat;
 using compute::MatmulTarget;
 
+void gated_product(const Block& block, const GatedSlots& slots, uint64_t n_ff, Mat in, Mat out) {
+  const MatmulTarget gate_up[] = {
+      block.product(slots.gate, slots.gate_bias, block.space.gate.mat(in.rows, n_ff)),
+      block.product(slots.up, slots.up_bias, block.space.up.mat(in.rows, n_ff)),
+  };
+  block.stream.matmul(in, gate_up);
+  const Mat hidden = gate_up[0].out;
+  block.stream.glu(block.glu(), hidden, gate_up[1].out, hidden);
+  const MatmulTarget down = block.product(slots.down, slots.down_bias, out);
+  block.stream.matmul(hidden, {&down, 1});
+}
+
 void feed_forward(const Block& block, Mat x) {
+  constexpr GatedSlots kSlots{Slot::ffn_gate,      Slot::ffn_up,      Slot::ffn_down,
+                              Slot::ffn_gate_bias, Slot::ffn_up_bias, Slot::ffn_down_bias};
   const Mat norm = block.space.norm.mat(x.rows, x.cols);
   block.normalize(x, Slot::ffn_norm, norm);
-  const uint64_t n_ff = block.dim(Dim::ff);
-  const MatmulTarget gate_up[] = {
-      block.product(Slot::ffn_gate, Slot::ffn_gate_bias, block.space.gate.mat(x.rows, n_ff)),
-      block.product(Slot::ffn_up, Slot::ffn_up_bias, block.space.up.mat(x.rows, n_ff)),
-  };
-  block.stream.matmul(norm, gate_up);
-  const Mat hidden = gate_up[0].out;
-  block.stream.swiglu(hidden, gate_up[1].out, hidden);
-  const MatmulTarget down = block.product(Slot::ffn_down, Slot::ffn_down_bias, norm);
-  block.stream.matmul(hidden, {&down, 1});
-  block.stream.add(x, norm);
+  gated_product(block, kSlots, block.dim(Dim::ff), norm, norm);
+  block.add_to(x, norm, Slot::ffn_post_norm);
 }
 
 }  // namespace quern::model

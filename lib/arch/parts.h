@@ -1,0 +1,181 @@
+// The keys and tensors that many architectures share, and how lists of them are joined.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "lib/arch/spec.h"
+
+namespace quern::arch {
+
+/// The elements of some arrays, one array behind the other.
+template <typename T, size_t... kSizes>
+constexpr auto join(const std::array<T, kSizes>&... arrays) {
+  std::array<T, (kSizes + ...)> out{};
+  size_t i = 0;
+  const auto append = [&](const auto& array) {
+    for (const T& element : array) out[i++] = element;
+  };
+  (append(arrays), ...);
+  return out;
+}
+
+// Tensors in words: matrix(...), optional(vector(...)), part(matrix(...), first, of).
+constexpr TensorSpec matrix(Slot slot, const char* name, Dim cols, Dim rows) {
+  return {slot, name, Role::matrix, cols, rows};
+}
+constexpr TensorSpec vector(Slot slot, const char* name, Dim cols) {
+  return {slot, name, Role::vector, cols, Dim::one};
+}
+constexpr TensorSpec factors(Slot slot, const char* name) {
+  return {slot, name, Role::factors, Dim::half_rot, Dim::one, true};
+}
+constexpr TensorSpec optional(TensorSpec tensor) {
+  tensor.optional = true;
+  return tensor;
+}
+constexpr TensorSpec part(TensorSpec tensor, Dim first, Dim of) {
+  tensor.part = {first, of};
+  return tensor;
+}
+constexpr TensorSpec dense(TensorSpec tensor) {
+  tensor.layers = Layers::dense;
+  return tensor;
+}
+constexpr TensorSpec beside_experts(TensorSpec tensor) {
+  tensor.layers = Layers::with_experts;
+  return tensor;
+}
+constexpr TensorSpec shared(TensorSpec tensor) {
+  tensor.layers = Layers::with_shared_expert;
+  return tensor;
+}
+constexpr TensorSpec stacked(TensorSpec tensor) {
+  tensor.experts = Experts::stacked;
+  return beside_experts(tensor);
+}
+constexpr TensorSpec separate(TensorSpec tensor) {
+  tensor.experts = Experts::separate;
+  return beside_experts(tensor);
+}
+
+/// Sizes, heads and the norm's epsilon.
+inline constexpr std::array kSizeKeys = {
+    Key::context_length, Key::embedding_length, Key::block_count,  Key::vocab_size,          Key::head_count,
+    Key::head_count_kv,  Key::key_length,       Key::value_length, Key::feed_forward_length, Key::rms_eps,
+};
+
+/// Rotary embedding, and how it is scaled.
+inline constexpr std::array kRopeKeys = {
+    Key::rope_dimension_count, Key::rope_freq_base,        Key::rope_scaling_type, Key::rope_scale_linear,
+    Key::rope_scaling_factor,  Key::rope_original_context, Key::rope_attn_factor,  Key::yarn_ext_factor,
+    Key::yarn_attn_factor,     Key::yarn_beta_fast,        Key::yarn_beta_slow,
+};
+
+/// Mixtures of experts.
+inline constexpr std::array kExpertKeys = {
+    Key::expert_count,
+    Key::expert_used_count,
+    Key::expert_weights_scale,
+    Key::expert_feed_forward_length,
+};
+
+/// Embeddings and the output, which may be tied.
+inline constexpr std::array kEnds = {
+    TensorSpec{Slot::token_embd, "token_embd.weight", Role::table, Dim::embd, Dim::vocab},
+    vector(Slot::output_norm, "output_norm.weight", Dim::embd),
+    TensorSpec{Slot::output, "output.weight", Role::matrix, Dim::embd, Dim::vocab, true, Slot::token_embd},
+};
+
+/// Llama 3 divides the frequencies of rotary embedding.
+inline constexpr std::array kRopeFreqs = {factors(Slot::rope_freqs, "rope_freqs.weight")};
+
+/// LongRoPE has divisors for long contexts and for short ones.
+inline constexpr std::array kLongRope = {
+    factors(Slot::rope_long, "rope_factors_long.weight"),
+    factors(Slot::rope_short, "rope_factors_short.weight"),
+};
+
+/// Attention with its norm; queries, keys and values are a tensor each or one for all.
+inline constexpr std::array kAttention = {
+    vector(Slot::attn_norm, "blk.{}.attn_norm.weight", Dim::embd),
+    matrix(Slot::attn_q, "blk.{}.attn_q.weight", Dim::embd, Dim::q),
+    matrix(Slot::attn_k, "blk.{}.attn_k.weight", Dim::embd, Dim::k),
+    matrix(Slot::attn_v, "blk.{}.attn_v.weight", Dim::embd, Dim::v),
+    part(matrix(Slot::attn_q, "blk.{}.attn_qkv.weight", Dim::embd, Dim::q), Dim::zero, Dim::q_k_v),
+    part(matrix(Slot::attn_k, "blk.{}.attn_qkv.weight", Dim::embd, Dim::k), Dim::q, Dim::q_k_v),
+    part(matrix(Slot::attn_v, "blk.{}.attn_qkv.weight", Dim::embd, Dim::v), Dim::q_k, Dim::q_k_v),
+    matrix(Slot::attn_output, "blk.{}.attn_output.weight", Dim::attn, Dim::embd),
+};
+
+inline constexpr std::array kAttentionBias = {
+    optional(vector(Slot::attn_q_bias, "blk.{}.attn_q.bias", Dim::q)),
+    optional(vector(Slot::attn_k_bias, "blk.{}.attn_k.bias", Dim::k)),
+    optional(vector(Slot::attn_v_bias, "blk.{}.attn_v.bias", Dim::v)),
+    optional(part(vector(Slot::attn_q_bias, "blk.{}.attn_qkv.bias", Dim::q), Dim::zero, Dim::q_k_v)),
+    optional(part(vector(Slot::attn_k_bias, "blk.{}.attn_qkv.bias", Dim::k), Dim::q, Dim::q_k_v)),
+    optional(part(vector(Slot::attn_v_bias, "blk.{}.attn_qkv.bias", Dim::v), Dim::q_k, Dim::q_k_v)),
+    optional(vector(Slot::attn_output_bias, "blk.{}.attn_output.bias", Dim::embd)),
+};
+
+/// Norms of the single heads of queries and keys.
+inline constexpr std::array kHeadNorms = {
+    vector(Slot::attn_q_norm, "blk.{}.attn_q_norm.weight", Dim::k_head),
+    vector(Slot::attn_k_norm, "blk.{}.attn_k_norm.weight", Dim::k_head),
+};
+
+/// Norms of what attention and the feed-forward block hand on.
+inline constexpr std::array kPostNorms = {
+    vector(Slot::attn_post_norm, "blk.{}.post_attention_norm.weight", Dim::embd),
+    vector(Slot::ffn_post_norm, "blk.{}.post_ffw_norm.weight", Dim::embd),
+};
+
+inline constexpr std::array kFfnNorm = {vector(Slot::ffn_norm, "blk.{}.ffn_norm.weight", Dim::embd)};
+
+/// The feed-forward block of layers without experts.
+inline constexpr std::array kFfn = {
+    dense(matrix(Slot::ffn_gate, "blk.{}.ffn_gate.weight", Dim::embd, Dim::ff)),
+    dense(matrix(Slot::ffn_up, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff)),
+    dense(matrix(Slot::ffn_down, "blk.{}.ffn_down.weight", Dim::ff, Dim::embd)),
+};
+
+inline constexpr std::array kFfnBias = {
+    optional(dense(vector(Slot::ffn_gate_bias, "blk.{}.ffn_gate.bias", Dim::ff))),
+    optional(dense(vector(Slot::ffn_up_bias, "blk.{}.ffn_up.bias", Dim::ff))),
+    optional(dense(vector(Slot::ffn_down_bias, "blk.{}.ffn_down.bias", Dim::embd))),
+};
+
+/// Experts and their router; gate and up may be one tensor, the gate first.
+inline constexpr std::array kExperts = {
+    beside_experts(matrix(Slot::router, "blk.{}.ffn_gate_inp.weight", Dim::embd, Dim::experts)),
+    stacked(matrix(Slot::experts_gate, "blk.{}.ffn_gate_exps.weight", Dim::embd, Dim::ff_expert)),
+    stacked(matrix(Slot::experts_up, "blk.{}.ffn_up_exps.weight", Dim::embd, Dim::ff_expert)),
+    stacked(part(matrix(Slot::experts_gate, "blk.{}.ffn_gate_up_exps.weight", Dim::embd, Dim::ff_expert), Dim::zero,
+                 Dim::ff_expert_twice)),
+    stacked(part(matrix(Slot::experts_up, "blk.{}.ffn_gate_up_exps.weight", Dim::embd, Dim::ff_expert), Dim::ff_expert,
+                 Dim::ff_expert_twice)),
+    stacked(matrix(Slot::experts_down, "blk.{}.ffn_down_exps.weight", Dim::ff_expert, Dim::embd)),
+};
+
+inline constexpr std::array kExpertBias = {
+    optional(beside_experts(vector(Slot::router_bias, "blk.{}.ffn_gate_inp.bias", Dim::experts))),
+    optional(stacked(vector(Slot::experts_gate_bias, "blk.{}.ffn_gate_exps.bias", Dim::ff_expert))),
+    optional(stacked(vector(Slot::experts_up_bias, "blk.{}.ffn_up_exps.bias", Dim::ff_expert))),
+    optional(stacked(vector(Slot::experts_down_bias, "blk.{}.ffn_down_exps.bias", Dim::embd))),
+};
+
+/// Experts as files of early 2024 have them: a tensor each.
+inline constexpr std::array kSeparateExperts = {
+    separate(matrix(Slot::experts_gate, "blk.{}.ffn_gate.{}.weight", Dim::embd, Dim::ff_expert)),
+    separate(matrix(Slot::experts_up, "blk.{}.ffn_up.{}.weight", Dim::embd, Dim::ff_expert)),
+    separate(matrix(Slot::experts_down, "blk.{}.ffn_down.{}.weight", Dim::ff_expert, Dim::embd)),
+};
+
+/// The expert that every token goes through, where there is one.
+inline constexpr std::array kSharedExpert = {
+    shared(matrix(Slot::shared_gate, "blk.{}.ffn_gate_shexp.weight", Dim::embd, Dim::ff_shared)),
+    shared(matrix(Slot::shared_up, "blk.{}.ffn_up_shexp.weight", Dim::embd, Dim::ff_shared)),
+    shared(matrix(Slot::shared_down, "blk.{}.ffn_down_shexp.weight", Dim::ff_shared, Dim::embd)),
+};
+
+}  // namespace quern::arch

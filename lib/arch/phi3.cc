@@ -1,0 +1,36 @@
+// Phi-3, Phi-3.5, Phi-4 and Phi-4-mini (Abdin et al. 2024, arXiv 2404.14219): Llama's block with halves as rotary
+// pairs; queries, keys and values are one tensor, and so are gate and up, the gate first. Long contexts have LongRoPE
+// (Ding et al. 2024, arXiv 2402.13753): one set of divisors for contexts up to the original length, one for longer
+// ones. Source: GGUF key and tensor names.
+//
+// Where a file carries "phi3.attention.sliding_window", every layer keeps to it, as the model's authors do; llama.cpp
+// attends to the whole context for this architecture.
+#include "lib/arch/parts.h"
+
+namespace quern::arch {
+namespace {
+
+constexpr std::array kOwnKeys = {Key::sliding_window};
+constexpr auto kKeysRead = join(kSizeKeys, kRopeKeys, kOwnKeys);
+
+constexpr std::array kFusedFfn = {
+    part(matrix(Slot::ffn_gate, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::zero, Dim::ff_twice),
+    part(matrix(Slot::ffn_up, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::ff, Dim::ff_twice),
+    matrix(Slot::ffn_down, "blk.{}.ffn_down.weight", Dim::ff, Dim::embd),
+};
+constexpr auto kTensors = join(kEnds, kLongRope, kAttention, kAttentionBias, kFfnNorm, kFusedFfn);
+
+}  // namespace
+
+extern const ArchSpec kPhi3;
+constinit const ArchSpec kPhi3 = {
+    .name = "phi3",
+    .norm = Norm::rms,
+    .rope = Rope::halves,
+    .attention = Attention::grouped,
+    .ffn = Ffn::swiglu,
+    .keys = kKeysRead,
+    .tensors = kTensors,
+};
+
+}  // namespace quern::arch

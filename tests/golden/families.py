@@ -1,0 +1,345 @@
+"""The tiny models of the golden tests: one of every architecture, with its real keys and tensor names, every optional
+tensor, small dimensions and random weights. describe() gives them by name; goldens.py writes them down.
+
+A description is what tests/data/golden/NAME.json holds: keys [name, type, value], tensors [name, extents in GGUF order
+(the contiguous one first), scale, offset] and the tokens to run. Element i of tensor t is
+  offset + scale * (u - 32768) / 32768,  u = the upper 16 bits of splitmix64(2^32 * (seed * 1024 + t) + i)
+which float32 holds exactly, so that Python and C++ make the same file of it.
+"""
+import math
+
+N_EMBD, N_FF, N_VOCAB, N_TOKENS = 64, 96, 96, 64
+
+
+def power_of_two(x):
+    return 2.0 ** round(math.log2(x))
+
+
+class Model:
+    def __init__(self, arch, seed, heads=4, heads_kv=2, k_dim=16, layers=2, n_ctx=256):
+        self.arch, self.seed, self.n_ctx = arch, seed, n_ctx
+        self.heads, self.heads_kv, self.k_dim, self.layers = heads, heads_kv, k_dim, layers
+        self.keys, self.tensors = [], []
+        self.key("general.architecture", "str", arch, "")
+        self.key("general.name", "str", "golden", "")
+        self.key("context_length", "u32", 8192)
+        self.key("embedding_length", "u32", N_EMBD)
+        self.key("block_count", "u32", layers)
+        self.key("feed_forward_length", "u32", N_FF)
+        self.key("attention.head_count", "u32", heads)
+        self.key("attention.head_count_kv", "u32", heads_kv)
+        self.key("attention.layer_norm_rms_epsilon", "f32", 1e-5)
+
+    def key(self, name, kind, value, prefix=None):
+        self.keys.append([(self.arch + "." if prefix is None else prefix) + name, kind, value])
+
+    def matrix(self, name, cols, *rows, gain=2.0):
+        """Its product with a vector whose elements are about 1 has elements of about gain / sqrt(3)."""
+        self.tensors.append([name, [cols, *rows], power_of_two(gain / math.sqrt(cols)), 0.0])
+
+    def norm(self, name, length=N_EMBD):
+        self.tensors.append([name, [length], 0.25, 1.0])
+
+    def bias(self, name, *extents):
+        self.tensors.append([name, list(extents), 0.5, 0.0])
+
+    def factors(self, name, length, least=1.5, spread=0.5):
+        self.tensors.append([name, [length], spread, least])
+
+    def ends(self, tied=False, gain=2.0):
+        self.tensors.append(["token_embd.weight", [N_EMBD, N_VOCAB], 1.0, 0.0])
+        self.norm("output_norm.weight")
+        if not tied:
+            self.matrix("output.weight", N_EMBD, N_VOCAB, gain=gain)
+
+    def attention(self, layer, bias=(), head_norms=False, fused=False, post_norm=False):
+        q, kv, b = self.heads * self.k_dim, self.heads_kv * self.k_dim, f"blk.{layer}."
+        self.norm(b + "attn_norm.weight")
+        if fused:
+            self.matrix(b + "attn_qkv.weight", N_EMBD, q + 2 * kv, gain=3)
+            if "qkv" in bias:
+                self.bias(b + "attn_qkv.bias", q + 2 * kv)
+        else:
+            for name, rows in (("q", q), ("k", kv), ("v", kv)):
+                self.matrix(f"{b}attn_{name}.weight", N_EMBD, rows, gain=3)
+                if name in bias:
+                    self.bias(f"{b}attn_{name}.bias", rows)
+        self.matrix(b + "attn_output.weight", q, N_EMBD)
+        if "output" in bias:
+            self.bias(b + "attn_output.bias", N_EMBD)
+        if head_norms:
+            self.norm(b + "attn_q_norm.weight", self.k_dim)
+            self.norm(b + "attn_k_norm.weight", self.k_dim)
+        if post_norm:
+            self.norm(b + "post_attention_norm.weight")
+
+    def ffn(self, layer, bias=False, fused=False, post_norm=False):
+        b = f"blk.{layer}."
+        self.norm(b + "ffn_norm.weight")
+        if fused:
+            self.matrix(b + "ffn_up.weight", N_EMBD, 2 * N_FF)
+        else:
+            self.matrix(b + "ffn_gate.weight", N_EMBD, N_FF)
+            self.matrix(b + "ffn_up.weight", N_EMBD, N_FF)
+        self.matrix(b + "ffn_down.weight", N_FF, N_EMBD)
+        if bias:
+            for name, rows in (("gate", N_FF), ("up", N_FF), ("down", N_EMBD)):
+                self.bias(f"{b}ffn_{name}.bias", rows)
+        if post_norm:
+            self.norm(b + "post_ffw_norm.weight")
+
+    def experts(self, layer, n, n_ff, shared=0, bias=False, norm="ffn_norm"):
+        b = f"blk.{layer}."
+        self.norm(f"{b}{norm}.weight")
+        self.matrix(b + "ffn_gate_inp.weight", N_EMBD, n)
+        if bias:
+            self.bias(b + "ffn_gate_inp.bias", n)
+            for name, rows in (("gate", n_ff), ("up", n_ff), ("down", N_EMBD)):
+                self.bias(f"{b}ffn_{name}_exps.bias", rows, n)
+        self.matrix(b + "ffn_gate_exps.weight", N_EMBD, n_ff, n, gain=4)
+        self.matrix(b + "ffn_up_exps.weight", N_EMBD, n_ff, n, gain=4)
+        self.matrix(b + "ffn_down_exps.weight", n_ff, N_EMBD, n)
+        if shared:
+            self.matrix(b + "ffn_gate_shexp.weight", N_EMBD, shared)
+            self.matrix(b + "ffn_up_shexp.weight", N_EMBD, shared)
+            self.matrix(b + "ffn_down_shexp.weight", shared, N_EMBD)
+
+    def heads_of_own_length(self):
+        self.key("attention.key_length", "u32", self.k_dim)
+        self.key("attention.value_length", "u32", self.k_dim)
+
+    def rope(self, base=10000.0, dimensions=None):
+        self.key("rope.freq_base", "f32", base)
+        self.key("rope.dimension_count", "u32", dimensions or self.k_dim)
+
+    def describe(self):
+        self.key("vocab_size", "u32", N_VOCAB)
+        texts = [chr(33 + i) for i in range(93)] + ['!"', "<s>", "</s>"]
+        for name, kind, value in (("model", "str", "gpt2"), ("pre", "str", "qwen2"), ("tokens", "strs", texts),
+                                  ("token_type", "i32s", [1] * 94 + [3, 3]), ("merges", "strs", ['! "']),
+                                  ("bos_token_id", "u32", 94), ("eos_token_id", "u32", 95),
+                                  ("add_bos_token", "bool", False)):
+            self.key(name, kind, value, "tokenizer.ggml.")
+        ids = [(i * i * 7 + i * 13 + self.seed) % 93 for i in range(N_TOKENS)]
+        # The reference looks GELU up in a table of half-precision numbers.
+        tolerance = 2e-3 if self.arch.startswith("gemma") else 2e-4
+        return {"seed": self.seed, "n_ctx": self.n_ctx, "tolerance": tolerance, "tokens": ids, "keys": self.keys, "tensors": self.tensors}
+
+
+def llama():
+    m = Model("llama", 1)
+    m.rope()
+    m.ends()
+    m.factors("rope_freqs.weight", m.k_dim // 2)
+    for i in range(m.layers):
+        m.attention(i, bias="q k v output".split())
+        m.ffn(i, bias=True)
+    return m
+
+
+def llama_fused():
+    """Queries, keys and values in one tensor, as newer converters can write them; output tied to the embeddings."""
+    m = Model("llama", 2)
+    m.rope(500000.0)
+    m.key("rope.scaling.type", "str", "linear")
+    m.key("rope.scaling.factor", "f32", 4.0)
+    m.ends(tied=True)
+    for i in range(m.layers):
+        m.attention(i, fused=True, bias=["qkv"])
+        m.ffn(i)
+    return m
+
+
+def mixtral():
+    m = Model("llama", 3)
+    m.rope(1e6)
+    m.key("expert_count", "u32", 6)
+    m.key("expert_used_count", "u32", 2)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i)
+        m.experts(i, 6, N_FF)
+    return m
+
+
+def mistral3():
+    m = Model("mistral3", 4, k_dim=32)
+    m.heads_of_own_length()
+    m.rope(1e6)
+    m.key("rope.scaling.type", "str", "yarn")
+    m.key("rope.scaling.factor", "f32", 16.0)
+    m.key("rope.scaling.original_context_length", "u32", 16)
+    m.key("rope.scaling.yarn_beta_fast", "f32", 32.0)
+    m.key("rope.scaling.yarn_beta_slow", "f32", 1.0)
+    m.key("rope.scaling.yarn_log_multiplier", "f32", 1.0)
+    m.key("attention.temperature_scale", "f32", 0.1)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i)
+        m.ffn(i)
+    return m
+
+
+def qwen2():
+    m = Model("qwen2", 5)
+    m.rope(1e6)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i, bias="q k v".split())
+        m.ffn(i)
+    return m
+
+
+def qwen3():
+    m = Model("qwen3", 6, k_dim=32)
+    m.heads_of_own_length()
+    m.rope(1e6)
+    m.ends(tied=True)
+    for i in range(m.layers):
+        m.attention(i, head_norms=True)
+        m.ffn(i)
+    return m
+
+
+def qwen3moe():
+    m = Model("qwen3moe", 7, k_dim=32)
+    m.heads_of_own_length()
+    m.rope(1e6)
+    m.key("expert_count", "u32", 16)
+    m.key("expert_used_count", "u32", 4)
+    m.key("expert_feed_forward_length", "u32", 40)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i, head_norms=True)
+        m.experts(i, 16, 40)
+    return m
+
+
+def smollm3():
+    m = Model("smollm3", 8, layers=5)
+    m.rope(5e6)
+    m.ends(tied=True)
+    for i in range(m.layers):
+        m.attention(i)
+        m.ffn(i)
+    return m
+
+
+def phi3():
+    """A context within the original length: the short factors."""
+    m = Model("phi3", 9)
+    m.rope(dimensions=12)
+    m.key("rope.scaling.original_context_length", "u32", 4096)
+    m.key("rope.scaling.attn_factor", "f32", 1.25)
+    m.ends()
+    m.factors("rope_factors_long.weight", 6, least=8, spread=4)
+    m.factors("rope_factors_short.weight", 6)
+    for i in range(m.layers):
+        m.attention(i, fused=True)
+        m.ffn(i, fused=True)
+    return m
+
+
+def phi3_long():
+    """The same weights with a longer context than the original one: the long factors."""
+    m = phi3()
+    m.keys = [[k, t, 128 if k.endswith("original_context_length") else v] for k, t, v in m.keys]
+    return m
+
+
+def gemma():
+    m = Model("gemma", 10, k_dim=32)
+    m.heads_of_own_length()
+    m.rope()
+    m.ends(tied=True)
+    for i in range(m.layers):
+        m.attention(i)
+        m.ffn(i)
+    return m
+
+
+def gemma2():
+    m = Model("gemma2", 11, k_dim=32, layers=3)
+    m.heads_of_own_length()
+    m.key("attention.sliding_window", "u32", 16)
+    m.key("attn_logit_softcapping", "f32", 2.0)
+    m.key("final_logit_softcapping", "f32", 4.0)
+    m.rope()
+    m.ends(tied=True)
+    for i in range(m.layers):
+        m.attention(i, post_norm=True)
+        m.ffn(i, post_norm=True)
+    return m
+
+
+def gemma3():
+    m = Model("gemma3", 12, k_dim=32, layers=7)
+    m.heads_of_own_length()
+    m.key("attention.sliding_window", "u32", 16)
+    m.rope(1e6)
+    m.key("rope.freq_base_swa", "f32", 10000.0)
+    m.key("rope.scaling.type", "str", "linear")
+    m.key("rope.scaling.factor", "f32", 8.0)
+    m.ends(tied=True)
+    for i in range(m.layers):
+        m.attention(i, head_norms=True, post_norm=True)
+        m.ffn(i, post_norm=True)
+    return m
+
+
+def granite_keys(m):
+    m.rope()
+    m.key("embedding_scale", "f32", 2.5)
+    m.key("residual_scale", "f32", 0.25)
+    m.key("attention.scale", "f32", 0.125)
+    m.key("logit_scale", "f32", 4.0)
+
+
+def granite():
+    m = Model("granite", 13)
+    granite_keys(m)
+    m.ends(tied=True)
+    for i in range(m.layers):
+        m.attention(i)
+        m.ffn(i)
+    return m
+
+
+def granitemoe():
+    m = Model("granitemoe", 14)
+    granite_keys(m)
+    m.key("expert_count", "u32", 8)
+    m.key("expert_used_count", "u32", 3)
+    m.key("expert_shared_feed_forward_length", "u32", 48)
+    m.ends(tied=True)
+    for i in range(m.layers):
+        m.attention(i)
+        m.experts(i, 8, N_FF, shared=48)
+    return m
+
+
+def gpt_oss():
+    m = Model("gpt-oss", 15, k_dim=32, layers=3)
+    m.heads_of_own_length()
+    m.rope(150000.0)
+    m.key("rope.scaling.type", "str", "yarn")
+    m.key("rope.scaling.factor", "f32", 32.0)
+    m.key("rope.scaling.original_context_length", "u32", 32)
+    m.key("attention.sliding_window", "u32", 16)
+    m.key("expert_count", "u32", 8)
+    m.key("expert_used_count", "u32", 3)
+    m.key("expert_feed_forward_length", "u32", 40)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i, bias="q k v output".split())
+        m.tensors.append([f"blk.{i}.attn_sinks.weight", [m.heads], 2.0, 1.0])
+        m.experts(i, 8, 40, bias=True, norm="post_attention_norm")
+    return m
+
+
+FAMILIES = [llama, llama_fused, mixtral, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long, gemma, gemma2, gemma3,
+            granite, granitemoe, gpt_oss]
+
+
+def describe(name):
+    return next(f for f in FAMILIES if f.__name__ == name)().describe()
