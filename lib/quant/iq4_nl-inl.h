@@ -68,7 +68,10 @@ struct IQ4_NLPanel {
     HWY_INLINE VU8 codes() const {
       return table_codes<T>(body_, 0, kIq4CodebookBiased);
     }
-    HWY_INLINE VF32 scale() const { return d_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return d_;
+    }
 
    private:
     const uint8_t* body_;

@@ -2,7 +2,7 @@
 //
 //   byte 0       e: the scale 2^(e - 127)
 //   bytes 1-16   32 4-bit codes q in nibble order: byte j holds element j (low nibble) and element j + 16 (high nibble)
-//   value = code_times_2[q] * 2^(e - 128), code_times_2 = 0 1 2 3 4 6 8 12 and their negatives (code 8 is +0)
+//   value = code_times_2[q] * 2^(e - 128), code_times_2 in fp4.h
 // e = 0 and 1 give a subnormal half scale. e = 255, which OCP reserves for NaN, scales by 2^127 as in the reference
 // tools.
 // Source: OCP Microscaling Formats (MX) Specification v1.0 (formats MXFP4, E2M1, E8M0); GGUF specification, type 39.
@@ -11,6 +11,7 @@
 #define QUERN_QUANT_MXFP4_H_
 
 #include "lib/quant/block.h"
+#include "lib/quant/fp4.h"
 
 namespace quern::quant {
 
@@ -25,11 +26,6 @@ struct MXFP4 {
   static constexpr const char* kName = "MXFP4";
   static constexpr uint32_t kBlockElems = 32;
 
-  static constexpr int8_t kCodeTimes2[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
-  /// The same plus 16, for code that wants unsigned bytes.
-  alignas(16) static constexpr uint8_t kCodeTimes2Biased[16] = {16, 17, 18, 19, 20, 22, 24, 28,
-                                                                16, 15, 14, 13, 12, 10, 8,  4};
-
   /// 2^(e - 128), exactly.
   static float half_of_e8m0(uint8_t e) {
     return std::bit_cast<float>(e < 2 ? 0x00200000u << e : static_cast<uint32_t>(e - 1) << 23);
@@ -37,7 +33,7 @@ struct MXFP4 {
 
   static void decode_block(const Block& block, float* out) {
     const float half_scale = half_of_e8m0(block.e);
-    for (int j = 0; j < 32; ++j) out[j] = static_cast<float>(kCodeTimes2[nibble32(block.qs, j)]) * half_scale;
+    for (int j = 0; j < 32; ++j) out[j] = static_cast<float>(kFp4Times2[nibble32(block.qs, j)]) * half_scale;
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<MXFP4>(blocks, out, n); }
 
@@ -89,9 +85,12 @@ struct MXFP4Panel {
     }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return table_codes<T>(body_, 0, MXFP4::kCodeTimes2Biased);
+      return table_codes<T>(body_, 0, kFp4Times2Biased);
     }
-    HWY_INLINE VF32 scale() const { return scale_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return scale_;
+    }
 
    private:
     const uint8_t* body_;

@@ -16,17 +16,19 @@
 //     static constexpr bool kHasMin = true, kFloat = false;
 //     struct Group {
 //       explicit Group(const uint8_t* group);     // loads what all sub-blocks need, e.g. unpacked scales
+//       // Only where the codes of 32 elements have work in common: called before all codes<J, ..>().
+//       template <size_t J> void begin();
 //       // Byte b of lane r is the code (0..255) of row r, element 32J + 4T + b.
 //       template <size_t J, size_t T> VU8 codes() const;
-//       VF32 d() const;                                      // of the whole group
-//       template <size_t J, size_t H> VI32 sub_scale() const;  // of elements 32J + 16H.. (H = 0 where kSub is 32)
-//       VF32 dmin() const;                                   // these two only where kHasMin
-//       template <size_t J, size_t H> VI32 sub_min() const;
+//       // Groups of 256 elements: of elements 32J + 16H.. (H = 0 where kSub is 32), times a number for the whole
+//       group. VF32 d() const; template <size_t J, size_t H> VI32 sub_scale() const; VF32 dmin() const; // these two
+//       only where kHasMin template <size_t J, size_t H> VI32 sub_min() const;
 //       // Only where kMaxWeightedCode (the largest) is given: sub_scale * code, which must fit a byte.
 //       template <size_t J, size_t T> VU8 weighted_codes() const;
 //     };
 //   };
-// Formats of 32 elements have no sub-blocks: `VF32 scale() const` and, where kHasMin, `VF32 min() const` instead.
+// Groups of fewer elements (32, 64 or 128) have floats instead: `template <size_t J, size_t H> VF32 scale() const` and,
+// where kHasMin, which goes with kSub = 32, `template <size_t J, size_t H> VF32 min() const`.
 // The weight is scale * (code - bias) - min with scale = d * sub_scale and min = dmin * sub_min, in float32 and in this
 // order bit for bit what the scalar decode() gives. Sub-scales have at most 8 bits, sub-minima at most 6, unsigned.
 // A panel is read once, front to back, at the memory's speed, which takes loads in the order of the addresses: where
@@ -134,6 +136,18 @@ HWY_INLINE void transpose_dwords(const uint8_t* const (&rows)[kLanes], size_t of
   for (size_t t = whole; t < n; ++t) {
     for (size_t r = 0; r < kLanes; ++r) std::memcpy(out + 4 * (t * kLanes + r), rows[r] + offset + 4 * t, 4);
   }
+}
+
+/// Whether a quantized format's scales are floats, rather than integers times a float for the whole group.
+template <class Panel>
+constexpr bool has_float_scales() {
+  return Panel::kGroup < 256;
+}
+
+/// Prepares a group for the codes of elements 32J and on.
+template <size_t J, class Group>
+HWY_INLINE void begin_codes(Group& group) {
+  if constexpr (requires { group.template begin<J>(); }) group.template begin<J>();
 }
 
 /// Some dwords of a block's body, for Panel::kOrder.

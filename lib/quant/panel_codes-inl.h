@@ -48,9 +48,9 @@ HWY_INLINE VU8 table_codes(const uint8_t* body, size_t first, const uint8_t* tab
   return hn::TableLookupBytes(hn::LoadDup128(DU8(), table16), nibble_codes<T>(body, first));
 }
 
-/// Adds 16 to the code of element j (of 32) where bit j of the row's dword is set; for vector T of the codes.
+/// Vector T of 32 codes, with the bits of `flag` set in that of element j where bit j of the row's dword is.
 template <size_t T>
-HWY_INLINE VU8 with_fifth_bits(VU8 codes, VU32 bits) {
+HWY_INLINE VU8 with_flags(VU8 codes, VU32 bits, uint8_t flag) {
   // Byte T / 2 of the dword has the bits of elements 4T .. 4T+3, in its low half where T is even.
   constexpr uint8_t kByte = T / 2;
   alignas(16) static constexpr uint8_t kIndex[16] = {kByte,      kByte,      kByte,      kByte,      //
@@ -59,7 +59,43 @@ HWY_INLINE VU8 with_fifth_bits(VU8 codes, VU32 bits) {
                                                      kByte + 12, kByte + 12, kByte + 12, kByte + 12};
   const VU8 byte = hn::TableLookupBytes(hn::BitCast(DU8(), bits), hn::LoadDup128(DU8(), kIndex));
   const VU8 bit = hn::BitCast(DU8(), hn::Set(DU32(), T % 2 == 0 ? 0x08040201u : 0x80402010u));
-  return hn::Or(codes, hn::IfThenElseZero(hn::TestBit(byte, bit), hn::Set(DU8(), 16)));
+  return hn::Or(codes, hn::IfThenElseZero(hn::TestBit(byte, bit), hn::Set(DU8(), flag)));
+}
+
+/// The four 2-bit numbers in byte kByte of each dword, the lowest first, each in a byte.
+template <size_t kByte>
+HWY_INLINE VU8 spread_2_bits(VU32 v) {
+  const VU32 byte = hn::BitCast(DU32(), byte_of<kByte>(v));
+  const VU32 twice = hn::Or(byte, hn::ShiftLeft<12>(byte));  // bits 0-1 and 4-5 are where they belong
+  return hn::And(hn::BitCast(DU8(), hn::Or(twice, hn::ShiftLeft<6>(twice))), hn::Set(DU8(), 3));
+}
+
+/// Bytes 0 and 2 (kOdd = 0) or 1 and 3 (1) of a's dwords, then of b's.
+template <uint8_t kOdd>
+HWY_INLINE VU32 alternate_bytes(VU32 a, VU32 b) {
+  constexpr uint8_t kNone = 0x80;
+  alignas(16) static constexpr uint8_t kIndex[16] = {kOdd,      kOdd + 2,  kNone,    kNone,     kOdd + 4, kOdd + 6,
+                                                     kNone,     kNone,     kOdd + 8, kOdd + 10, kNone,    kNone,
+                                                     kOdd + 12, kOdd + 14, kNone,    kNone};
+  const VU8 index = hn::LoadDup128(DU8(), kIndex);
+  const VU32 low = hn::BitCast(DU32(), hn::TableLookupBytesOr0(hn::BitCast(DU8(), a), index));
+  const VU32 high = hn::BitCast(DU32(), hn::TableLookupBytesOr0(hn::BitCast(DU8(), b), index));
+  return hn::Or(low, hn::ShiftLeft<16>(high));
+}
+
+/// Four numbers of kBits bits, the first one at bit kFrom of each dword: their bits under kMask, each in a byte.
+template <int kFrom, int kBits, uint32_t kMask>
+HWY_INLINE VU32 spread_dword_bits(VU32 v) {
+  const VU32 low = hn::Or(moved_dword_bits<kFrom, 0>(v, kMask), moved_dword_bits<kFrom + kBits, 8>(v, kMask << 8));
+  const VU32 high = hn::Or(moved_dword_bits<kFrom + 2 * kBits, 16>(v, kMask << 16),
+                           moved_dword_bits<kFrom + 3 * kBits, 24>(v, kMask << 24));
+  return hn::Or(low, high);
+}
+
+/// `flags` in every dword where bit kBit of v is set, else 0.
+template <int kBit>
+HWY_INLINE VU32 flags_if(VU32 v, uint32_t flags) {
+  return hn::IfThenElseZero(hn::TestBit(v, hn::Set(DU32(), 1u << kBit)), hn::Set(DU32(), flags));
 }
 
 /// The scales and minima that Q4_K and Q5_K share (scales_6bit.h): sub-blocks 0-3 in the bytes of [0], 4-7 in those of

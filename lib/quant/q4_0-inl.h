@@ -65,7 +65,10 @@ struct Q4_0Panel {
     HWY_INLINE VU8 codes() const {
       return nibble_codes<T>(body_, 0);
     }
-    HWY_INLINE VF32 scale() const { return d_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return d_;
+    }
 
    private:
     const uint8_t* body_;

@@ -71,8 +71,14 @@ struct Q4_1Panel {
     HWY_INLINE VU8 codes() const {
       return nibble_codes<T>(body_, 1);
     }
-    HWY_INLINE VF32 scale() const { return d_; }
-    HWY_INLINE VF32 min() const { return min_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return d_;
+    }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 min() const {
+      return min_;
+    }
 
    private:
     const uint8_t* body_;

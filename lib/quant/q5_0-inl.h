@@ -73,9 +73,12 @@ struct Q5_0Panel {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group + kHeadBytes * kLanes), d_(load_f16(group)) {}
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return with_fifth_bits<T>(nibble_codes<T>(body_, 1), load_dwords(body_, 0));
+      return with_flags<T>(nibble_codes<T>(body_, 1), load_dwords(body_, 0), 16);
     }
-    HWY_INLINE VF32 scale() const { return d_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return d_;
+    }
 
    private:
     const uint8_t* body_;

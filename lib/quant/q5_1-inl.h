@@ -77,10 +77,16 @@ struct Q5_1Panel {
     }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return with_fifth_bits<T>(nibble_codes<T>(body_, 2), load_dwords(body_, 1));
+      return with_flags<T>(nibble_codes<T>(body_, 2), load_dwords(body_, 1), 16);
     }
-    HWY_INLINE VF32 scale() const { return d_; }
-    HWY_INLINE VF32 min() const { return min_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return d_;
+    }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 min() const {
+      return min_;
+    }
 
    private:
     const uint8_t* body_;

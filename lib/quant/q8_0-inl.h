@@ -65,7 +65,10 @@ struct Q8_0Panel {
     HWY_INLINE VU8 codes() const {
       return hn::Xor(hn::BitCast(DU8(), load_dwords(body_, T)), hn::Set(DU8(), 0x80));  // q + 128, unsigned
     }
-    HWY_INLINE VF32 scale() const { return d_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return d_;
+    }
 
    private:
     const uint8_t* body_;

@@ -47,8 +47,8 @@ HWY_ATTR HWY_NOINLINE void store_weights(const uint8_t* codes, VF32 scale, float
 
 template <class Panel, size_t J, size_t H>
 HWY_ATTR VF32 scale_of(const typename Panel::Group& group) {
-  if constexpr (Panel::kGroup == 32) {
-    return group.scale();
+  if constexpr (has_float_scales<Panel>()) {
+    return group.template scale < J, Panel::kSub == 16 ? H : 0 > ();
   } else {
     return hn::Mul(group.d(), hn::ConvertTo(DF32(), group.template sub_scale < J, Panel::kSub == 16 ? H : 0 > ()));
   }
@@ -56,8 +56,8 @@ HWY_ATTR VF32 scale_of(const typename Panel::Group& group) {
 
 template <class Panel, size_t J, size_t H>
 HWY_ATTR VF32 min_of(const typename Panel::Group& group) {
-  if constexpr (Panel::kGroup == 32) {
-    return group.min();
+  if constexpr (has_float_scales<Panel>()) {
+    return group.template min<J, 0>();
   } else {
     return hn::Mul(group.dmin(), hn::ConvertTo(DF32(), group.template sub_min < J, Panel::kSub == 16 ? H : 0 > ()));
   }
@@ -86,8 +86,9 @@ HWY_ATTR void store_codes(const typename Panel::Group& group, uint8_t* codes) {
 }
 
 template <class Panel, size_t J>
-HWY_ATTR void unpack_32(const typename Panel::Group& group, float* out) {
+HWY_ATTR void unpack_32(typename Panel::Group& group, float* out) {
   HWY_ALIGN uint8_t codes[32 * kLanes];
+  begin_codes<J>(group);
   store_codes<Panel, J>(group, codes);
   unpack_half<Panel, J, 0>(group, codes, out);
   unpack_half<Panel, J, 1>(group, codes, out);
@@ -95,7 +96,7 @@ HWY_ATTR void unpack_32(const typename Panel::Group& group, float* out) {
 
 template <class Panel, size_t... J>
 HWY_ATTR void unpack_group(const uint8_t* bytes, float* out, std::index_sequence<J...>) {
-  const typename Panel::Group group(bytes);
+  typename Panel::Group group(bytes);
   (unpack_32<Panel, J>(group, out), ...);
 }
 
@@ -226,7 +227,7 @@ TEST_CASE("panels hold the weights of the scalar decoding on every SIMD target")
 TEST_CASE("the tables for unsigned codes are the codebooks plus the bias") {
   for (size_t i = 0; i < 16; ++i) {
     CHECK(kIq4CodebookBiased[i] == kIq4Codebook[i] + 128);
-    CHECK(MXFP4::kCodeTimes2Biased[i] == MXFP4::kCodeTimes2[i] + 16);
+    CHECK(kFp4Times2Biased[i] == kFp4Times2[i] + 16);
   }
 }
 

@@ -3,8 +3,8 @@
 //
 // Kind f32: float x[width] per element of K.
 //
-// Kind per16, for weights in blocks of 32: every 16 elements have a scale of their own. Per 32 elements of K, for a
-// tile of `width` columns:
+// Kind per16, for weights in blocks of 32, 64 or 128: every 16 elements have a scale of their own. Per 32 elements of
+// K, for a tile of `width` columns:
 //   int32 q[8][width]       dword t of a column: its codes 4t .. 4t+3 as int8
 //   float d[2][width]       the scale: x ~ d * code, d = max|x| / 127 over the 16
 //   int32 nsum[2][width]    minus the sum of the 16 codes

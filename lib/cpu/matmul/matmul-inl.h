@@ -1,9 +1,10 @@
 // The matrix product, written once over the description of a format's panel (lib/quant/panel-inl.h).
 //
-// Weights in blocks of 32: for every 32 elements of K, every row r and column c, with the two halves of 16 that the
-// activations are quantized in:
+// Weights in blocks of 32, 64 or 128: for every 32 elements of K, every row r and column c, with the two halves of 16
+// that the activations are quantized in:
 //   idot_h = sum of (code - bias) * activation code    exact, in int32
 //   acc    = acc + (idot_0 * d_0[c] + idot_1 * d_1[c]) * scale[r]
+//   acc    = acc + (idot_h * d_h[c]) * scale_h[r]      instead, where halves have scales of their own
 //   acc    = acc + min[r] * dsum_h[c]                  where the format has minima
 // Weights in blocks of 256: all 256 elements are summed in int32, exactly,
 //   sum    = sum of 2^shift[c] * sub_scale[r] * idot   over the sub-blocks: at most 2^30 for every format
@@ -59,7 +60,7 @@ HWY_INLINE VI32 bias_term(int32_t nsum) {
 template <class Panel>
 constexpr ActivationKind activation_kind() {
   if constexpr (Panel::kFloat) return ActivationKind::f32;
-  return Panel::kGroup == 256 ? ActivationKind::per256 : ActivationKind::per16;
+  return qn::has_float_scales<Panel>() ? ActivationKind::per16 : ActivationKind::per256;
 }
 
 template <class Panel>
@@ -88,29 +89,48 @@ HWY_INLINE void dot_half(const typename Panel::Group& group, const int32_t* q, c
   add_products<Panel, kVnni, kWidth, kJ, 4 * kHalf, 4 * kHalf + 4>(group, q, dot);
 }
 
-/// A group of 32 elements, for all columns of the tile.
-template <class Panel, bool kVnni, size_t kWidth>
-HWY_INLINE void add_group_of_32(const typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
+/// Elements 32 * kJ .. of a group with float scales, for all columns of the tile.
+template <class Panel, bool kVnni, size_t kWidth, size_t kJ>
+HWY_INLINE void add_32(typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
   const DF32 df;
   const auto* d = reinterpret_cast<const float*>(tile + Half::kScale * kWidth);
   const int32_t* nsum = tile + Half::kNegSum * kWidth;
   VI32 dot[kWidth];
   VF32 first[kWidth];
-  dot_half<Panel, kVnni, kWidth, 0, 0>(group, tile, nsum, dot);
+  qn::begin_codes<kJ>(group);
+  dot_half<Panel, kVnni, kWidth, kJ, 0>(group, tile, nsum, dot);
   unrolled<kWidth>([&](auto c)
                        QUERN_INLINE_LAMBDA { first[c] = hn::Mul(hn::ConvertTo(df, dot[c]), hn::Set(df, d[c])); });
-  dot_half<Panel, kVnni, kWidth, 0, 1>(group, tile, nsum, dot);
-  const VF32 scale = group.scale();
-  unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA {
-    acc[c] = hn::MulAdd(hn::MulAdd(hn::ConvertTo(df, dot[c]), hn::Set(df, d[kWidth + c]), first[c]), scale, acc[c]);
-  });
+  dot_half<Panel, kVnni, kWidth, kJ, 1>(group, tile, nsum, dot);
+  const VF32 scale = group.template scale<kJ, 0>();
+  if constexpr (Panel::kSub == 16) {
+    const VF32 scale1 = group.template scale<kJ, 1>();
+    unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA {
+      const VF32 second = hn::Mul(hn::ConvertTo(df, dot[c]), hn::Set(df, d[kWidth + c]));
+      acc[c] = hn::MulAdd(second, scale1, hn::MulAdd(first[c], scale, acc[c]));
+    });
+  } else {
+    unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA {
+      acc[c] = hn::MulAdd(hn::MulAdd(hn::ConvertTo(df, dot[c]), hn::Set(df, d[kWidth + c]), first[c]), scale, acc[c]);
+    });
+  }
   if constexpr (Panel::kHasMin) {
     const auto* dsum = reinterpret_cast<const float*>(tile + Half::kScaledNegSum * kWidth);
-    const VF32 min = group.min();
+    const VF32 min = group.template min<kJ, 0>();
     unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA {
       acc[c] = hn::MulAdd(min, hn::Set(df, dsum[c]), acc[c]);
       acc[c] = hn::MulAdd(min, hn::Set(df, dsum[kWidth + c]), acc[c]);
     });
+  }
+}
+
+/// A group with float scales, for all columns of the tile.
+template <class Panel, bool kVnni, size_t kWidth, size_t kJ = 0>
+HWY_INLINE void add_group_of_32s(typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
+  static_assert(Panel::kSub == 32 || !Panel::kHasMin);
+  if constexpr (kJ < Panel::kGroup / 32) {
+    add_32<Panel, kVnni, kWidth, kJ>(group, tile + kJ * Half::kDwords * kWidth, acc);
+    add_group_of_32s<Panel, kVnni, kWidth, kJ + 1>(group, tile, acc);
   }
 }
 
@@ -136,12 +156,13 @@ HWY_INLINE void add_weighted_products(const typename Panel::Group& group, const 
 
 /// Elements 32 * kJ .. of a group of 256, for all columns: adds 2^shift * sub_scale * idot.
 template <class Panel, bool kVnni, size_t kWidth, size_t kJ>
-HWY_INLINE void add_sub_block(const typename Panel::Group& group, const int32_t* tile, VI32 (&sum)[kWidth]) {
+HWY_INLINE void add_sub_block(typename Panel::Group& group, const int32_t* tile, VI32 (&sum)[kWidth]) {
   const DI32 di32;
   const int32_t* q = tile + (Super::kCodes + 8 * kJ) * kWidth;
   const int32_t* nsum = tile + (Super::kNegSum + 2 * kJ) * kWidth;
   const int32_t* shift = tile + (Super::kShift + kJ) * kWidth;
   VI32 dot[kWidth];
+  qn::begin_codes<kJ>(group);
   if constexpr (weighs_codes<Panel, kWidth>()) {
     unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { dot[c] = hn::Zero(di32); });
     add_weighted_products<Panel, kVnni, kWidth, kJ>(group, q, dot);
@@ -166,7 +187,7 @@ HWY_INLINE void add_sub_block(const typename Panel::Group& group, const int32_t*
 }
 
 template <class Panel, bool kVnni, size_t kWidth, size_t kJ = 0>
-HWY_INLINE void add_sub_blocks(const typename Panel::Group& group, const int32_t* tile, VI32 (&sum)[kWidth]) {
+HWY_INLINE void add_sub_blocks(typename Panel::Group& group, const int32_t* tile, VI32 (&sum)[kWidth]) {
   if constexpr (kJ < 8) {
     add_sub_block<Panel, kVnni, kWidth, kJ>(group, tile, sum);
     add_sub_blocks<Panel, kVnni, kWidth, kJ + 1>(group, tile, sum);
@@ -189,7 +210,7 @@ HWY_INLINE void add_minima(const typename Panel::Group& group, const int32_t* ti
 
 /// A group of 256 elements, for all columns of the tile.
 template <class Panel, bool kVnni, size_t kWidth>
-HWY_INLINE void add_group_of_256(const typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
+HWY_INLINE void add_group_of_256(typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
   const DF32 df;
   const auto* d = reinterpret_cast<const float*>(tile + Super::kScale * kWidth);
   VI32 sum[kWidth];
@@ -226,12 +247,12 @@ HWY_NOINLINE void multiply_quantized(const uint8_t* panel, const uint8_t* tile, 
   VF32 acc[kWidth];
   unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { acc[c] = hn::Zero(DF32()); });
   for (size_t g = 0; g < n_groups; ++g) {
-    const typename Panel::Group group(panel);
+    typename Panel::Group group(panel);
     const auto* dwords = reinterpret_cast<const int32_t*>(tile);
-    if constexpr (Panel::kGroup == 256) {
-      add_group_of_256<Panel, kVnni, kWidth>(group, dwords, acc);
+    if constexpr (qn::has_float_scales<Panel>()) {
+      add_group_of_32s<Panel, kVnni, kWidth>(group, dwords, acc);
     } else {
-      add_group_of_32<Panel, kVnni, kWidth>(group, dwords, acc);
+      add_group_of_256<Panel, kVnni, kWidth>(group, dwords, acc);
     }
     panel += qn::kLanes * Panel::kBlockBytes;
     tile += column_bytes(kKind, Panel::kGroup) * kWidth;

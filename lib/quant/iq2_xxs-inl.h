@@ -1,0 +1,102 @@
+// IQ2_XXS: 256 elements in 66 bytes, 2.0625 bits per weight: 8 sub-blocks of 32 elements, points of a grid of 256.
+//
+//   bytes 0-1   d, half precision
+//   bytes 2-65  8 bytes per sub-block:
+//     bytes 0-3   numbers of the four points, 8 elements each
+//     bytes 4-7   a 32-bit number: bits 7l to 7l + 6 are signs of point l (grids.h), bits 28 to 31 the scale s
+//   value = (d * (0.5 + s) * 0.25) * coordinate, coordinates 8, 25, 43 and their negatives
+// Source: GGUF specification, type 16.
+
+#ifndef QUERN_QUANT_IQ2_XXS_H_
+#define QUERN_QUANT_IQ2_XXS_H_
+
+#include "lib/quant/block.h"
+#include "lib/quant/grids.h"
+
+namespace quern::quant {
+
+struct IQ2_XXS {
+  struct SubBlock {
+    uint8_t points[4];
+    uint8_t signs_scale[4];
+  };
+  struct Block {
+    uint16_t d;
+    SubBlock subs[8];
+  };
+  static_assert(sizeof(Block) == 66);
+
+  static constexpr tensor::DType kType = tensor::DType::iq2_xxs;
+  static constexpr const char* kName = "IQ2_XXS";
+  static constexpr uint32_t kBlockElems = 256;
+
+  static void decode_block(const Block& block, float* out) {
+    const float d = base::f16_to_f32(block.d);
+    for (const SubBlock& sub : block.subs) {
+      const auto signs_scale = load<uint32_t>(sub.signs_scale);
+      const float scale = d * (0.5f + static_cast<float>(signs_scale >> 28)) * 0.25f;
+      for (int e = 0; e < 32; ++e) {
+        const uint32_t signs = even_signs(signs_scale >> (e / 8 * 7) & 127);
+        const int value = kIq2Values[digit_of_8(kGridIq2Xxs[sub.points[e / 8]], e % 8)];
+        *out++ = scale * static_cast<float>(with_sign(value, signs, e % 8));
+      }
+    }
+  }
+  static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ2_XXS>(blocks, out, n); }
+};
+
+}  // namespace quern::quant
+
+#endif  // QUERN_QUANT_IQ2_XXS_H_
+
+// The panel, per SIMD target: see panel-inl.h.
+#if defined(QUERN_QUANT_IQ2_XXS_PANEL_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUERN_QUANT_IQ2_XXS_PANEL_
+#undef QUERN_QUANT_IQ2_XXS_PANEL_
+#else
+#define QUERN_QUANT_IQ2_XXS_PANEL_
+#endif
+
+#include "lib/quant/panel_grid-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::quant::HWY_NAMESPACE {
+
+struct IQ2_XXSPanel {
+  static constexpr size_t kGroup = IQ2_XXS::kBlockElems, kBlockBytes = sizeof(IQ2_XXS::Block);
+  static constexpr size_t kHeadOffset = 0, kHeadBytes = 2, kSub = 32;
+  static constexpr int kBiasLog2 = 6;
+  static constexpr bool kHasMin = false, kFloat = false;
+  alignas(16) static constexpr std::array<uint8_t, 16> kCodes = signed_code_table(kIq2Values, 1 << kBiasLog2);
+
+  struct Group {
+    HWY_INLINE explicit Group(const uint8_t* group)
+        : body_(group + kHeadBytes * kLanes), d_(hn::Mul(load_f16(group), hn::Set(DF32(), 0.125f))) {}
+    template <size_t J>
+    HWY_INLINE void begin() {
+      const VU32 numbers = load_dwords(body_, 2 * J);
+      points_.find(kGridIq2Xxs, numbers, numbers);
+      signs_ = signs_of_28_bits(load_dwords(body_, 2 * J + 1));
+    }
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      return signed_codes<T>(points_.digits<T>(), signs_, kCodes);
+    }
+    HWY_INLINE VF32 d() const { return d_; }  // d / 8: d * (0.5 + s) * 0.25 = d / 8 * (2 s + 1)
+    template <size_t J, size_t H>
+    HWY_INLINE VI32 sub_scale() const {
+      return odd_scale<28, 4>(load_dwords(body_, 2 * J + 1));
+    }
+
+   private:
+    const uint8_t* body_;
+    VF32 d_;
+    PointsOf8<256> points_;
+    VU32 signs_;
+  };
+};
+
+}  // namespace quern::quant::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

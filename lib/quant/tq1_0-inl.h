@@ -1,0 +1,123 @@
+// TQ1_0: 256 elements in 54 bytes, 1.6875 bits per weight, three values: five to a byte.
+//
+//   bytes 0-47   five ternary digits each: of byte m (m = 0 to 31), digit n is of element 32 n + m; of byte 32 + m
+//                (m = 0 to 15), digit n is of element 160 + 16 n + m
+//   bytes 48-51  four digits each: of byte 48 + m (m = 0 to 3), digit n is of element 240 + 4 n + m
+//   bytes 52-53  d, half precision
+// A byte b stands for the fraction b / 256, its digits after the point to the base 3: digit n = ((b * 3^n mod 256) * 3)
+// / 256, rounded down.
+//   value = (digit - 1) * d
+// Source: GGUF specification, type 34.
+
+#ifndef QUERN_QUANT_TQ1_0_H_
+#define QUERN_QUANT_TQ1_0_H_
+
+#include "lib/quant/block.h"
+
+namespace quern::quant {
+
+struct TQ1_0 {
+  struct Block {
+    uint8_t qs[48];
+    uint8_t last[4];
+    uint16_t d;
+  };
+  static_assert(sizeof(Block) == 54);
+
+  static constexpr tensor::DType kType = tensor::DType::tq1_0;
+  static constexpr const char* kName = "TQ1_0";
+  static constexpr uint32_t kBlockElems = 256;
+
+  /// Digit n of n_bytes bytes after digit n - 1 of all of them.
+  static float* decode_digits(const uint8_t* bytes, int n_bytes, int n_digits, float d, float* out) {
+    int power = 1;
+    for (int n = 0; n < n_digits; ++n, power *= 3) {
+      for (int m = 0; m < n_bytes; ++m) {
+        const int digit = (bytes[m] * power & 255) * 3 >> 8;
+        *out++ = static_cast<float>(digit - 1) * d;
+      }
+    }
+    return out;
+  }
+
+  static void decode_block(const Block& block, float* out) {
+    const float d = base::f16_to_f32(block.d);
+    out = decode_digits(block.qs, 32, 5, d, out);
+    out = decode_digits(block.qs + 32, 16, 5, d, out);
+    decode_digits(block.last, 4, 4, d, out);
+  }
+  static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<TQ1_0>(blocks, out, n); }
+};
+
+}  // namespace quern::quant
+
+#endif  // QUERN_QUANT_TQ1_0_H_
+
+// The panel, per SIMD target: see panel-inl.h.
+#if defined(QUERN_QUANT_TQ1_0_PANEL_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUERN_QUANT_TQ1_0_PANEL_
+#undef QUERN_QUANT_TQ1_0_PANEL_
+#else
+#define QUERN_QUANT_TQ1_0_PANEL_
+#endif
+
+#include "lib/quant/panel_codes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::quant::HWY_NAMESPACE {
+
+/// Digit kDigit of every byte.
+template <size_t kDigit>
+HWY_INLINE VU8 ternary_digit(VU8 bytes) {
+  if constexpr (kDigit > 0) {
+    return ternary_digit<kDigit - 1>(hn::Add(hn::Add(bytes, bytes), bytes));  // modulo 256
+  } else {
+    // 3 * byte / 256 in both bytes of a 16-bit lane.
+    const DU16 d16;
+    const auto lanes = hn::BitCast(d16, bytes), three = hn::Set(d16, uint16_t{3}), mask = hn::Set(d16, uint16_t{0xFF});
+    const auto low = hn::ShiftRight<8>(hn::Mul(hn::And(lanes, mask), three));
+    const auto high = hn::MulHigh(hn::AndNot(mask, lanes), three);
+    return hn::BitCast(DU8(), hn::Or(low, hn::ShiftLeft<8>(high)));
+  }
+}
+
+struct TQ1_0Panel {
+  static constexpr size_t kGroup = TQ1_0::kBlockElems, kBlockBytes = sizeof(TQ1_0::Block);
+  static constexpr size_t kHeadOffset = 52, kHeadBytes = 2, kSub = 32;
+  static constexpr int kBiasLog2 = 0;
+  static constexpr bool kHasMin = false, kFloat = false;
+
+  struct Group {
+    HWY_INLINE explicit Group(const uint8_t* group) : body_(group + kHeadBytes * kLanes), d_(load_f16(group)) {}
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      constexpr size_t kDword = 8 * J + T;  // of the elements
+      if constexpr (kDword < 40) {
+        return digit_of<kDword / 8>(kDword % 8);
+      } else if constexpr (kDword < 60) {
+        return digit_of<(kDword - 40) / 4>(8 + kDword % 4);
+      } else {
+        return digit_of<kDword - 60>(12);
+      }
+    }
+    HWY_INLINE VF32 d() const { return d_; }
+    template <size_t J, size_t H>
+    HWY_INLINE VI32 sub_scale() const {
+      return hn::Set(DI32(), 1);
+    }
+
+   private:
+    template <size_t kDigit>
+    HWY_INLINE VU8 digit_of(size_t dword) const {
+      return ternary_digit<kDigit>(hn::BitCast(DU8(), load_dwords(body_, dword)));
+    }
+
+    const uint8_t* body_;
+    VF32 d_;
+  };
+};
+
+}  // namespace quern::quant::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
