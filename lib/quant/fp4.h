@@ -12,4 +12,11 @@ inline constexpr int8_t kFp4Times2[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3
 alignas(16) inline constexpr uint8_t kFp4Times2Biased[16] = {16, 17, 18, 19, 20, 22, 24, 28,
                                                              16, 15, 14, 13, 12, 10, 8,  4};
 
+/// The code of a doubled value, which must be one of them.
+inline int fp4_code(int level) {
+  int code = 0;
+  while (kFp4Times2[code] != (level < 0 ? -level : level)) ++code;
+  return level < 0 ? code + 8 : code;
+}
+
 }  // namespace quern::quant

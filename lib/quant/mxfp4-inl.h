@@ -37,16 +37,10 @@ struct MXFP4 {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<MXFP4>(blocks, out, n); }
 
-  /// The code of a level, one of kCodeTimes2.
-  static int code_of(int level) {
-    int code = 0;
-    while (kCodeTimes2[code] != (level < 0 ? -level : level)) ++code;
-    return level < 0 ? code + 8 : code;
-  }
   static void pack(const int8_t* levels, uint8_t e, Block& block) {
     block.e = e;
     for (int j = 0; j < 16; ++j) {
-      block.qs[j] = static_cast<uint8_t>(code_of(levels[j]) | code_of(levels[j + 16]) << 4);
+      block.qs[j] = static_cast<uint8_t>(fp4_code(levels[j]) | fp4_code(levels[j + 16]) << 4);
     }
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
