@@ -4,8 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "lib/base/status.h"
 #include "lib/tensor/dtype.h"
@@ -34,6 +36,9 @@ Result<const FormatInfo*> resolve_format(uint32_t type_id);
 
 /// The name of any type id, known formats or not: "Q4_K", "IQ2_XXS", "type 77".
 std::string type_name(uint32_t type_id);
+
+/// The id of a type that weights may have in GGUF, by its name in any case: "q4_k" is 12.
+std::optional<uint32_t> find_type(std::string_view name);
 
 /// Bytes of one element block of ANY id that GGUF readers must be able to skip over (also integers and formats that
 /// cannot be run here), or an error for removed and unknown ids. {block_elems, block_bytes}.

@@ -2,6 +2,7 @@
 // Source: GGUF specification for the ids below 43; the ids above are those of ik_llama.cpp, which writes GGUF files
 // with types of its own. They are listed so that an error can say what a file holds.
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 
 #include "lib/quant/format.h"
@@ -129,6 +130,16 @@ std::string type_name(uint32_t type_id) {
   if (const TypeRow* row = find_row(type_id)) return row->name;
   if (is_interleaved(type_id)) return cat("row-interleaved type ", type_id);
   return cat("type ", type_id);
+}
+
+std::optional<uint32_t> find_type(std::string_view name) {
+  const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; };
+  const auto is_it = [&](const TypeRow& row) {
+    return row.kind == Kind::weights && std::equal(name.begin(), name.end(), row.name, row.name + std::strlen(row.name),
+                                                   [&](char a, char b) { return upper(a) == b; });
+  };
+  const auto* row = std::find_if(std::begin(kTypes), std::end(kTypes), is_it);
+  return row != std::end(kTypes) ? std::optional(row->id) : std::nullopt;
 }
 
 Result<const FormatInfo*> resolve_format(uint32_t type_id) {

@@ -1,30 +1,13 @@
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "lib/text/pretokenize.h"
-
-#include <pcre2.h>
 
 #include <string>
 
+#include "lib/text/regex.h"
 #include "lib/text/utf8.h"
 
 namespace quern::text {
 namespace {
 
-// A call of the matcher that backtracks more often than this gives up; the words of the tables never come near.
-constexpr uint32_t kMatchLimit = 10'000'000;
-constexpr uint32_t kDepthLimit = 10'000;
-constexpr uint32_t kHeapLimitKib = 64 * 1024;
-
-struct FreeCode {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct FreeContext {
-  void operator()(pcre2_match_context* context) const { pcre2_match_context_free(context); }
-};
-struct FreeData {
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-};
-using Code = std::unique_ptr<pcre2_code, FreeCode>;
 using Words = std::vector<std::string_view>;
 
 // \s and \S as Unicode's White_Space property: PCRE2's own \s also holds U+180E, which left that property in
@@ -53,35 +36,15 @@ std::string with_unicode_spaces(std::string_view expression) {
   return out;
 }
 
-Result<Code> compile(const char* expression, std::string_view where) {
-  const std::string expanded = with_unicode_spaces(expression);
-  int error = 0;
-  PCRE2_SIZE offset = 0;
-  Code code(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(expanded.data()), expanded.size(),
-                          PCRE2_UTF | PCRE2_UCP | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_AUTO_CAPTURE, &error, &offset,
-                          nullptr));
-  if (!code) {
-    PCRE2_UCHAR text[256] = {};
-    pcre2_get_error_message(error, text, sizeof text);
-    return fail(Errc::internal, where, ": the pre-tokenizer's expression '", expression,
-                "' does not compile: ", reinterpret_cast<const char*>(text), " at byte ", offset);
-  }
-  pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);  // where this fails, the interpreter does the work
-  return code;
-}
-
 // Appends the matches of one expression in `text`, and the stretches between them. `text` is valid UTF-8.
-void cut(const pcre2_code* code, std::string_view text, pcre2_match_data* data, pcre2_match_context* context,
-         Words& out) {
-  const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data);
+void cut(const Regex& regex, std::string_view text, RegexScratch& scratch, Words& out) {
   size_t begin = 0;
   while (begin < text.size()) {
-    const int found = pcre2_match(code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), begin,
-                                  PCRE2_NO_UTF_CHECK | PCRE2_NOTEMPTY, data, context);
-    if (found < 0) break;  // no match, or a limit: the rest is one word
-    if (bounds[0] > begin) out.push_back(text.substr(begin, bounds[0] - begin));
-    out.push_back(text.substr(bounds[0], bounds[1] - bounds[0]));
-    begin = bounds[1];
+    const auto match = regex.find(text, begin, scratch);
+    if (!match) break;  // the rest is one word
+    if (match->begin > begin) out.push_back(text.substr(begin, match->begin - begin));
+    out.push_back(text.substr(match->begin, match->end - match->begin));
+    begin = match->end;
   }
   if (begin < text.size()) out.push_back(text.substr(begin));
 }
@@ -89,8 +52,7 @@ void cut(const pcre2_code* code, std::string_view text, pcre2_match_data* data, 
 }  // namespace
 
 struct PreTokenizer::Impl {
-  std::vector<Code> codes;
-  std::unique_ptr<pcre2_match_context, FreeContext> context;
+  std::vector<Regex> expressions;
 };
 
 PreTokenizer::PreTokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -108,24 +70,21 @@ Result<PreTokenizer> PreTokenizer::create(std::string_view name, std::string_vie
 Result<PreTokenizer> PreTokenizer::create(std::span<const char* const> expressions, std::string_view where) {
   auto impl = std::make_unique<Impl>();
   for (const char* expression : expressions) {
-    QUERN_TRY(Code code, compile(expression, where));
-    impl->codes.push_back(std::move(code));
+    auto regex = Regex::compile(with_unicode_spaces(expression));
+    if (!regex) {
+      const Errc code = regex.error().code == Errc::argument ? Errc::internal : regex.error().code;
+      return fail(code, where, ": the pre-tokenizer: ", regex.error().message);
+    }
+    impl->expressions.push_back(std::move(*regex));
   }
-  impl->context.reset(pcre2_match_context_create(nullptr));
-  QUERN_ENSURE(impl->context != nullptr, Errc::memory, where, ": no memory for the pre-tokenizer");
-  pcre2_set_match_limit(impl->context.get(), kMatchLimit);
-  pcre2_set_depth_limit(impl->context.get(), kDepthLimit);
-  pcre2_set_heap_limit(impl->context.get(), kHeapLimitKib);
   return PreTokenizer(std::move(impl));
 }
 
-void PreTokenizer::split_valid(std::string_view text, void* data, Words& out) const {
+void PreTokenizer::split_valid(std::string_view text, RegexScratch& scratch, Words& out) const {
   Words pieces{text}, next;
-  for (const Code& code : impl_->codes) {
+  for (const Regex& regex : impl_->expressions) {
     next.clear();
-    for (const std::string_view piece : pieces) {
-      cut(code.get(), piece, static_cast<pcre2_match_data*>(data), impl_->context.get(), next);
-    }
+    for (const std::string_view piece : pieces) cut(regex, piece, scratch, next);
     pieces.swap(next);
   }
   out.insert(out.end(), pieces.begin(), pieces.end());
@@ -133,11 +92,11 @@ void PreTokenizer::split_valid(std::string_view text, void* data, Words& out) co
 
 Words PreTokenizer::split(std::string_view text) const {
   Words words;
-  const std::unique_ptr<pcre2_match_data, FreeData> data(pcre2_match_data_create(1, nullptr));
+  RegexScratch scratch;
   size_t begin = 0;  // of the valid stretch
   const auto close = [&](size_t end) {
-    if (end > begin && data) split_valid(text.substr(begin, end - begin), data.get(), words);
-    if (end > begin && !data) words.push_back(text.substr(begin, end - begin));
+    if (end > begin && scratch) split_valid(text.substr(begin, end - begin), scratch, words);
+    if (end > begin && !scratch) words.push_back(text.substr(begin, end - begin));
   };
   for (size_t i = 0; i < text.size();) {
     const Utf8Step step = read_utf8(text.substr(i, 4));

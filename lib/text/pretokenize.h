@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "lib/base/status.h"
+#include "lib/text/regex.h"
 
 namespace quern::text {
 
@@ -47,7 +48,7 @@ class PreTokenizer {
  private:
   struct Impl;
   explicit PreTokenizer(std::unique_ptr<Impl> impl);
-  void split_valid(std::string_view text, void* match_data, std::vector<std::string_view>& out) const;
+  void split_valid(std::string_view text, RegexScratch& scratch, std::vector<std::string_view>& out) const;
   std::unique_ptr<Impl> impl_;
 };
 

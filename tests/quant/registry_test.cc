@@ -107,3 +107,16 @@ TEST_CASE("integers, intermediate and unknown types are told apart") {
     CHECK(!quant::block_size(id));
   }
 }
+
+TEST_CASE("types of weights are found by name, in any case") {
+  for (const Row& row : kRows) {
+    CAPTURE(std::string(row.name));
+    const std::string name = row.name;
+    const bool weights = name != "Q8_1" && name != "Q8_K" && !(row.id >= 24 && row.id <= 27);
+    std::string lower;
+    for (const char c : name) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    CHECK(quant::find_type(name) == (weights ? std::optional(row.id) : std::nullopt));
+    CHECK(quant::find_type(lower) == quant::find_type(name));
+  }
+  for (const char* none : {"", "Q4", "Q4_K_M", "Q4_KK", "Q4_2", "Q6_0", "type 77"}) CHECK_FALSE(quant::find_type(none));
+}
