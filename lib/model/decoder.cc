@@ -47,8 +47,8 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
     }
     const Block block{stream, *model_.spec, hp, model_.weights, workspace, layer};
     AttentionPass pass{kv, batch.slots, batch.rows, cos_sin};
-    // Nothing reads the last layer's output but the rows whose logits are wanted.
-    if (layer + 1 == hp.n_layer && batch.outputs.size() < n) {
+    // Nothing reads the last layer's output but the rows whose logits are wanted. An observer sees all rows.
+    if (layer + 1 == hp.n_layer && batch.outputs.size() < n && !stream.observed()) {
       pass.rows = picked_rows;
       x = attention_of_picked(block, pass, x, batch.outputs);
       if (x.rows == 0) break;
@@ -56,6 +56,11 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
       attention(block, pass, x);
     }
     feed_forward(block, x);
+  }
+  if (x.rows > batch.outputs.size()) {
+    const Mat picked = workspace.picked.mat(static_cast<uint32_t>(batch.outputs.size()), hp.n_embd);
+    stream.gather_rows(x, batch.outputs, picked);
+    x = picked;
   }
   compute_logits(stream, workspace, x, batch.logits);
   return stream.finish();
