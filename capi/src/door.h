@@ -190,6 +190,11 @@ struct quern_chat {
   quern_context context;  ///< borrows the session's
 };
 
+struct quern_imatrix {
+  quern::Imatrix imatrix;
+  std::vector<quern::ImatrixTensor> tensors;  ///< as it is now; empty where that has not been asked for
+};
+
 namespace quern::capi {
 
 inline CancelToken cancel_of(const quern_cancel_token* token) { return token ? token->token : CancelToken(); }

@@ -72,6 +72,15 @@ std::string count_text(uint64_t count) {
   return std::to_string(count);
 }
 
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<uint64_t>(std::max(seconds, 0.0) + 0.5);
+  const auto two = [](uint64_t n) {
+    return std::string{static_cast<char>('0' + n / 10), static_cast<char>('0' + n % 10)};
+  };
+  if (whole < 3600) return std::to_string(whole / 60) + ":" + two(whole % 60);
+  return std::to_string(whole / 3600) + ":" + two(whole / 60 % 60) + ":" + two(whole % 60);
+}
+
 void ProgressBar::update(const Progress& progress) {
   using namespace std::chrono_literals;
   if (!stderr_is_terminal()) return;
@@ -90,6 +99,12 @@ void ProgressBar::update(const Progress& progress) {
   line += is_bytes ? bytes_text(progress.done) : std::to_string(progress.done) + " tokens";
   const double seconds = std::chrono::duration<double>(now - start_).count();
   if (!is_bytes && seconds > 0) line += ", " + fixed(static_cast<double>(progress.done) / seconds, 0) + "/s";
+  if (progress.done > 0 && progress.total > progress.done) {
+    line += ", " +
+            duration_text(seconds * static_cast<double>(progress.total - progress.done) /
+                          static_cast<double>(progress.done)) +
+            " left";
+  }
   std::fwrite(line.data(), 1, line.size(), stderr);
   std::fflush(stderr);
 }

@@ -27,6 +27,8 @@ std::string bold(std::string_view text);
 std::string bytes_text(uint64_t bytes);
 std::string count_text(uint64_t count);
 std::string fixed(double value, int decimals);
+/// "4:05", "1:02:33".
+std::string duration_text(double seconds);
 
 /// A bar on stderr, drawn only on a terminal and only for what takes longer than a moment; gone when done.
 class ProgressBar {

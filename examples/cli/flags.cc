@@ -19,7 +19,7 @@ constexpr std::pair<std::string_view, std::string_view> kLongForms[] = {
     {"-dev", "--device"},         {"-np", "--parallel"},
     {"-ot", "--override-tensor"}, {"-pg", "--pg"},
     {"-Cr", "--cpu-range"},       {"-mmp", "--mmap"},
-    {"-bf", "--binary-file"},
+    {"-bf", "--binary-file"},     {"-ofreq", "--output-frequency"},
 };
 
 constexpr std::pair<std::string_view, std::string_view> kHints[] = {
@@ -44,6 +44,8 @@ constexpr std::pair<std::string_view, std::string_view> kHints[] = {
     {"--color", "colours are used on a terminal unless NO_COLOR is set: leave it out"},
     {"--no-warmup", "leave it out"},
     {"--context-shift", "a full context ends the generation: make it larger with -c"},
+    {"--no-ppl", "`quern perplexity` measures it, nothing else does: leave it out"},
+    {"--save-frequency", "-o is written every --output-frequency chunks; there are no copies"},
     {"--keep", "a full context ends the generation: make it larger with -c"},
 };
 

@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
   add_logits(app, action);
   add_perplexity(app, action);
   add_bench(app, action);
+  add_imatrix(app, action);
   add_inspect(app, action);
   add_quantize(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->allow_extras();

@@ -6,6 +6,7 @@
 #include <quern/context.h>
 #include <quern/evaluate.h>
 #include <quern/generate.h>
+#include <quern/imatrix.h>
 #include <quern/model.h>
 #include <quern/quantize.h>
 #include <quern/result.h>

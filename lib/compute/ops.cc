@@ -50,7 +50,23 @@ void Stream::matmul(Mat x, std::span<const MatmulTarget> targets) {
     const bool bias_fits = !t.bias || (t.bias->usage() == Usage::vector && t.bias->cols() == t.out.cols);
     if (!accept(bias_fits, "matmul", "bias of another length")) return;
   }
-  if (x.rows > 0) do_matmul(x, targets);
+  if (x.rows == 0) return;
+  if (observer_ != nullptr) show(x, targets);
+  if (status_) do_matmul(x, targets);
+}
+
+void Stream::show(Mat x, std::span<const MatmulTarget> targets) {
+  std::vector<float> copy;
+  const bool on_host = x.buffer->host() != nullptr;
+  if (!on_host) {
+    copy.resize(uint64_t{x.rows} * x.cols);
+    do_download(x, copy);
+  }
+  if (Status status = do_finish(); !status) return fail_with(status.error());
+  if (on_host)
+    observer_->observe({x.row(0), x.rows, x.cols, x.stride}, targets);
+  else
+    observer_->observe({copy.data(), x.rows, x.cols, x.cols}, targets);
 }
 
 void Stream::add(Mat x, Mat y) {

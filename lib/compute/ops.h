@@ -158,6 +158,24 @@ struct ExpertTarget {
   Mat out;                                           ///< [experts.rows * experts.cols, rows of a weight]
 };
 
+/// What a product multiplies, as an observer sees it: one row per token. Valid during the call.
+struct MatmulInput {
+  const float* data = nullptr;
+  uint32_t rows = 0, cols = 0;
+  uint64_t stride = 0;  ///< Floats from one row to the next.
+
+  const float* row(uint32_t r) const { return data + r * stride; }
+};
+
+/// Sees the inputs of the products of a stream, those of experts excepted: for statistics of a model's activations
+/// (importance matrices, GPTQ).
+class MatmulObserver {
+ public:
+  virtual ~MatmulObserver() = default;
+  /// Before each product, in the order of the operations, on the stream's thread. The targets share the input.
+  virtual void observe(const MatmulInput& x, std::span<const MatmulTarget> targets) = 0;
+};
+
 /// A sequence of operations that one thread issues; they take effect in order. The first misuse or device failure is
 /// kept and returned by finish(); later operations are skipped. Not thread-safe; streams of one Backend may run at
 /// once.
@@ -202,6 +220,10 @@ class Stream {
   /// Waits for everything issued so far.
   Status finish();
 
+  /// `observer` sees every product from now on; nullptr for none. Borrowed. Results stay the same, bit for bit.
+  void set_observer(MatmulObserver* observer) { observer_ = observer; }
+  bool observed() const { return observer_ != nullptr; }
+
  protected:
   virtual void do_upload(std::span<const float> from, Mat to) = 0;
   virtual void do_embed(const Weight& table, std::span<const int32_t> ids, Mat out) = 0;
@@ -228,7 +250,9 @@ class Stream {
  private:
   bool accept(bool condition, const char* op, const char* what);
   bool accept_experts(const ExpertTarget& target, Mat x, uint64_t n_out);
+  void show(Mat x, std::span<const MatmulTarget> targets);
   Status status_;
+  MatmulObserver* observer_ = nullptr;
 };
 
 /// A device. Thread-safe.

@@ -47,6 +47,9 @@ class Context {
   Result<std::vector<std::byte>> save(int32_t sequence) const;
   Status restore(int32_t sequence, std::span<const std::byte> state);
 
+  /// `observer` sees the inputs of all products, of every token in every layer; nullptr for none. Borrowed.
+  void observe(compute::MatmulObserver* observer) { stream_->set_observer(observer); }
+
   uint32_t n_ctx() const { return n_ctx_; }
   uint32_t n_used() const;  ///< cells in use; those of shared blocks count once
   uint64_t cache_bytes() const { return kv_->n_blocks() * kv_->block_bytes(); }

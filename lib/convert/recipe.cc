@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include "lib/convert/recipe_table.h"
+#include "lib/convert/tensor_names.h"
 #include "lib/io/names.h"
 #include "lib/quant/format.h"
 #include "lib/text/regex.h"
@@ -30,15 +30,6 @@ bool names(std::string_view list, std::string_view name) {
     begin = end + 1;
   }
   return false;
-}
-
-/// The layer in "blk.17.attn_q.weight"; -1 for tensors of the whole model.
-int64_t layer_of(std::string_view name) {
-  constexpr std::string_view kPrefix = "blk.";
-  if (!name.starts_with(kPrefix)) return -1;
-  uint32_t layer = 0;
-  const auto parsed = std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), layer);
-  return parsed.ec == std::errc{} ? int64_t{layer} : -1;
 }
 
 bool is_eligible(const io::TensorEntry& tensor) {

@@ -193,7 +193,7 @@ Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Bin
       if (!weight) return fail(weight.error().code, where(file, b.entry->name), weight.error().message);
       const bool copied = (*weight)->size_bytes() > 0;  // others may keep pointing into the file
       if (copied) file.parts[b.entry->file_index].release({view.data, view.size_bytes()});
-      weights.add(b.spec->slot, b.layer, std::move(*weight));
+      weights.add(b.spec->slot, b.layer, std::move(*weight), b.entry->name);
     }
     if (!options.progress || (done != total && done - reported < total / kReports)) continue;
     reported = done;

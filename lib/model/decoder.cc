@@ -76,8 +76,8 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
     }
     const Block block{stream, *model_.spec, hp, model_.weights, workspace, layer};
     AttentionPass pass = pass_of(inputs, hp.layers[layer], kv, batch);
-    // Nothing reads the last layer's output but the rows whose logits are wanted.
-    if (layer + 1 == hp.n_layer && batch.outputs.size() < n) {
+    // Nothing reads the last layer's output but the rows whose logits are wanted. An observer sees all rows.
+    if (layer + 1 == hp.n_layer && batch.outputs.size() < n && !stream.observed()) {
       std::vector<compute::AttentionRow> picked_rows;
       for (const uint32_t row : batch.outputs) picked_rows.push_back(pass.rows[row]);
       pass.rows = picked_rows;
@@ -91,6 +91,11 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
     } else {
       feed_forward(block, x);
     }
+  }
+  if (x.rows > batch.outputs.size()) {
+    const Mat picked = workspace.picked.mat(static_cast<uint32_t>(batch.outputs.size()), hp.n_embd);
+    stream.gather_rows(x, batch.outputs, picked);
+    x = picked;
   }
   compute_logits(stream, workspace, x, batch.logits);
   return stream.finish();

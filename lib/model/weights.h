@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "lib/arch/spec.h"
@@ -14,7 +16,10 @@
 namespace quern::model {
 
 class Weights {
-  using List = std::vector<std::unique_ptr<compute::Weight>>;
+  struct List {
+    std::vector<std::unique_ptr<compute::Weight>> weights;
+    std::vector<std::string> names;  ///< of the tensors that they were prepared from
+  };
 
  public:
   Weights() = default;
@@ -23,23 +28,35 @@ class Weights {
   /// nullptr where the model has no such (optional) tensor. `layer` counts for the slots that exist per layer.
   const compute::Weight* find(arch::Slot slot, uint32_t layer = 0) const {
     const List& list = tables_[table(slot, layer)][index(slot)];
-    return list.empty() ? nullptr : list.front().get();
+    return list.weights.empty() ? nullptr : list.weights.front().get();
   }
   /// For tensors that binding has made sure of.
   const compute::Weight& get(arch::Slot slot, uint32_t layer = 0) const { return *find(slot, layer); }
   /// Of every expert in order; empty where the model has no such tensor.
   std::span<const std::unique_ptr<compute::Weight>> experts(arch::Slot slot, uint32_t layer) const {
-    return tables_[table(slot, layer)][index(slot)];
+    return tables_[table(slot, layer)][index(slot)].weights;
   }
-  /// Experts come in order, from 0 on; other weights are expert 0.
-  void add(arch::Slot slot, uint32_t layer, std::unique_ptr<compute::Weight> weight) {
-    tables_[table(slot, layer)][index(slot)].push_back(std::move(weight));
+  /// Experts come in order, from 0 on; other weights are expert 0. `name`: of the tensor in the file; of tied
+  /// embeddings two weights have one name, as have the parts of a fused tensor.
+  void add(arch::Slot slot, uint32_t layer, std::unique_ptr<compute::Weight> weight, std::string name) {
+    List& list = tables_[table(slot, layer)][index(slot)];
+    list.weights.push_back(std::move(weight));
+    list.names.push_back(std::move(name));
   }
   bool empty() const { return tables_.empty(); }
+  /// Calls f(weight, name of its tensor) for each.
+  template <class F>
+  void for_each(F&& f) const {
+    for (const auto& slots : tables_) {
+      for (const List& list : slots) {
+        for (size_t i = 0; i < list.weights.size(); ++i) f(*list.weights[i], list.names[i]);
+      }
+    }
+  }
   /// Whether the weights of any product are quantized.
   bool quantized() const {
     bool found = false;
-    for_each([&](const compute::Weight& weight) {
+    for_each([&](const compute::Weight& weight, const std::string&) {
       found |= weight.multiplies() && quant::find_format(weight.type())->block_elems > 1;
     });
     return found;
@@ -47,22 +64,13 @@ class Weights {
   /// Memory beyond the file's mapping.
   uint64_t size_bytes() const {
     uint64_t sum = 0;
-    for_each([&](const compute::Weight& weight) { sum += weight.size_bytes(); });
+    for_each([&](const compute::Weight& weight, const std::string&) { sum += weight.size_bytes(); });
     return sum;
   }
 
  private:
   static size_t index(arch::Slot slot) { return static_cast<size_t>(slot); }
   static size_t table(arch::Slot slot, uint32_t layer) { return arch::is_per_layer(slot) ? layer + 1 : 0; }
-  template <class F>
-  void for_each(F&& f) const {
-    for (const auto& slots : tables_) {
-      for (const List& list : slots) {
-        for (const auto& weight : list) f(*weight);
-      }
-    }
-  }
-
   std::vector<std::array<List, arch::kSlots>> tables_;  ///< [0]: of the whole model
 };
 

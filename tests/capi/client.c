@@ -53,6 +53,7 @@ static void test_null_is_accepted(void) {
   quern_sampler_close(NULL);
   quern_generation_close(NULL);
   quern_chat_close(NULL);
+  quern_imatrix_close(NULL);
   CHECK(quern_runtime_n_threads(NULL) == 0);
   CHECK(quern_n_tokens(NULL) == 0);
   CHECK(quern_context_logits(NULL, 0) == NULL);
@@ -480,6 +481,61 @@ static void test_perplexity(const quern_model* model) {
   CHECK(quern_perplexity(model, tokens, 31, &options, &result) == QUERN_ERROR_ARGUMENT);
 }
 
+static void test_imatrix(const quern_model* model) {
+  quern_imatrix_options options = QUERN_IMATRIX_OPTIONS_INIT;
+  quern_imatrix_info info = QUERN_IMATRIX_INFO_INIT;
+  quern_imatrix_tensor tensor = QUERN_IMATRIX_TENSOR_INIT;
+  quern_imatrix* imatrix = NULL;
+  quern_imatrix* opened = NULL;
+  quern_cancel_token* cancel = NULL;
+  quern_token tokens[70];
+  float weights[256], again[256];
+  size_t i, needed = 0;
+  const char* path = "client_test_imatrix.gguf";
+  for (i = 0; i < 70; ++i) tokens[i] = (quern_token)(300 + i);
+
+  CHECK(quern_imatrix_create(&imatrix) == QUERN_OK);
+  CHECK(quern_imatrix_save(imatrix, path, QUERN_IMATRIX_GGUF) == QUERN_ERROR_ARGUMENT); /* empty */
+  CHECK(quern_imatrix_collect(imatrix, model, tokens, 70, NULL) == QUERN_ERROR_ARGUMENT && message_has("512"));
+  options.n_ctx = 32;
+  options.dataset = "numbers";
+  CHECK(quern_imatrix_collect(imatrix, model, tokens, 70, &options) == QUERN_OK);
+  CHECK(quern_imatrix_get_info(imatrix, &info) == QUERN_OK);
+  CHECK(info.n_tensors == 42 && info.n_chunks == 2 && info.chunk_size == 32);
+  CHECK(quern_imatrix_get_tensor(imatrix, 0, &tensor) == QUERN_OK);
+  CHECK(strcmp(tensor.name, "blk.0.attn_k.weight") == 0 && tensor.layer == 0 && tensor.n_values == 256);
+  CHECK(tensor.sum > 0 && tensor.mean * 256 > tensor.sum * 0.999 && isnan(tensor.cosine));
+  CHECK(quern_imatrix_get_tensor(imatrix, 42, &tensor) == QUERN_ERROR_ARGUMENT && message_has("42"));
+  CHECK(quern_imatrix_weights(imatrix, "blk.0.attn_k.weight", NULL, 0, &needed) == QUERN_ERROR_BUFFER_TOO_SMALL);
+  CHECK(needed == 256);
+  CHECK(quern_imatrix_weights(imatrix, "blk.0.attn_k.weight", weights, 256, &needed) == QUERN_OK);
+  CHECK(weights[0] >= tensor.min && weights[0] <= tensor.max);
+  CHECK(quern_imatrix_weights(imatrix, "output.weight", weights, 256, &needed) == QUERN_OK && needed == 0);
+
+  CHECK(quern_imatrix_save(imatrix, path, QUERN_IMATRIX_DAT) == QUERN_OK);
+  CHECK(quern_imatrix_open(path, &opened) == QUERN_OK);
+  CHECK(quern_imatrix_weights(opened, "blk.0.attn_k.weight", again, 256, &needed) == QUERN_OK);
+  for (i = 0; i < 256; ++i) CHECK(fabs(again[i] - weights[i]) <= 1e-6 * weights[i]);
+  CHECK(quern_imatrix_merge(opened, imatrix) == QUERN_OK);
+  CHECK(quern_imatrix_get_info(opened, &info) == QUERN_OK && info.n_chunks == 4);
+  quern_imatrix_close(opened);
+  CHECK(quern_imatrix_save(imatrix, path, 7) == QUERN_ERROR_ARGUMENT);
+  CHECK(remove(path) == 0);
+  CHECK(quern_imatrix_open(path, &opened) == QUERN_ERROR_NOT_FOUND && opened == NULL && message_has(path));
+
+  CHECK(quern_cancel_token_create(&cancel) == QUERN_OK);
+  quern_cancel_token_cancel(cancel);
+  options.cancel = cancel;
+  CHECK(quern_imatrix_collect(imatrix, model, tokens, 70, &options) == QUERN_ERROR_CANCELLED);
+  options.cancel = NULL;
+  options.progress = stop_progress;
+  CHECK(quern_imatrix_collect(imatrix, model, tokens, 70, &options) == QUERN_ERROR_CANCELLED);
+  CHECK(quern_imatrix_get_info(imatrix, &info) == QUERN_OK && info.n_chunks == 3); /* one chunk more was added */
+  CHECK(quern_imatrix_create(NULL) == QUERN_ERROR_ARGUMENT && quern_imatrix_merge(imatrix, NULL) != QUERN_OK);
+  quern_cancel_token_close(cancel);
+  quern_imatrix_close(imatrix);
+}
+
 int main(int argc, char** argv) {
   int n_messages = 0;
   quern_runtime* runtime;
@@ -499,6 +555,7 @@ int main(int argc, char** argv) {
   test_generate(model);
   test_chat(model);
   test_perplexity(model);
+  test_imatrix(model);
   quern_model_close(model);
   printf("%d checks, %d failures\n", n_checks, n_failures);
   return n_failures == 0 ? 0 : 1;

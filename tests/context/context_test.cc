@@ -85,6 +85,36 @@ TEST_CASE("rows are computed for the tokens that ask") {
   for (size_t i = 0; i < wanted.size(); ++i) CHECK(same(expected()[wanted[i]], context->logits(i)));
 }
 
+TEST_CASE("an observer sees every token in every layer, and changes nothing") {
+  struct Counter final : compute::MatmulObserver {
+    std::map<const compute::Weight*, uint32_t> rows;
+    void observe(const compute::MatmulInput& x, std::span<const compute::MatmulTarget> targets) override {
+      for (const compute::MatmulTarget& target : targets) rows[target.weight] += x.rows;
+    }
+  } counter;
+  const auto context = make_context({.n_batch = 40});
+  context->observe(&counter);
+  auto batch = run_of(0, 100, 0, false);
+  const std::vector<size_t> wanted = {0, 5, 39, 40, 98};
+  for (const size_t i : wanted) batch[i].logits = true;
+  REQUIRE(context->decode(batch, {}).has_value());
+  REQUIRE(context->n_logits() == wanted.size());
+  for (size_t i = 0; i < wanted.size(); ++i) CHECK(same(expected()[wanted[i]], context->logits(i)));
+  size_t n_layers = 0;
+  tiny().weights.for_each([&](const model::Weights::Named& entry) {
+    if (!entry.weight->multiplies()) return;
+    CAPTURE(entry.name);
+    CHECK(counter.rows[entry.weight.get()] == (entry.name.starts_with("blk.") ? 100 : wanted.size()));
+    n_layers += entry.name.ends_with("attn_output.weight");
+  });
+  CHECK(n_layers == tiny().hparams->n_layer);
+  context->observe(nullptr);
+  counter.rows.clear();
+  context->clear();
+  REQUIRE(context->decode(batch, {}).has_value());
+  CHECK(counter.rows.empty());
+}
+
 TEST_CASE("sequences in one batch are as each alone") {
   const auto context = make_context({.n_seq_max = 3});
   std::vector<BatchToken> batch;

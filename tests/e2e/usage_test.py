@@ -2,7 +2,7 @@
 import support
 from support import quern
 
-COMMANDS = ["run", "chat", "tokenize", "logits", "perplexity", "bench", "inspect", "quantize"]
+COMMANDS = ["run", "chat", "tokenize", "logits", "perplexity", "bench", "imatrix", "inspect", "quantize"]
 
 
 def test_version():
@@ -50,6 +50,9 @@ def test_wrong_usage():
         (["logits", "demo"], b"--tokens"),
         (["perplexity", "demo"], b"-f"),
         (["bench", "demo", "-p", "1,x"], b"1,x"),
+        (["imatrix", "demo"], b"-f"),
+        (["imatrix", "demo", "-f", __file__, "--output-format", "npz"], b"npz"),
+        (["imatrix", "demo", "-f", __file__, "--no-ppl"], b"perplexity"),
     ]:
         out, err = quern(*arguments, code=2)
         assert out == b"", (arguments, out)

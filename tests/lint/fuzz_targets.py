@@ -21,10 +21,11 @@ PARSERS = [
     ("lib/chat/lexer", "template"),
     ("lib/grammar/gbnf", "grammar"),
     ("lib/grammar/json_schema", "json_schema"),
+    ("lib/convert/imatrix", "imatrix"),
 ]
 PARSER_NAMES = re.compile(r"(^|_)(parser?|lexer|reader|gguf|gbnf|safetensors|json_schema|npy|imatrix)$")
 # Look like parsers by name, and read only what another one has validated.
-NOT_PARSERS = {"lib/io/reader"}
+NOT_PARSERS = {"lib/io/reader", "lib/engine/imatrix", "lib/engine/api/imatrix"}
 
 
 def main():

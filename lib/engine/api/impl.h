@@ -3,6 +3,7 @@
 
 #include <quern/chat.h>
 #include <quern/context.h>
+#include <quern/imatrix.h>
 #include <quern/model.h>
 #include <quern/runtime.h>
 #include <quern/sampler.h>
@@ -17,6 +18,7 @@
 #include "lib/base/status.h"
 #include "lib/chat/template.h"
 #include "lib/context/context.h"
+#include "lib/convert/imatrix.h"
 #include "lib/engine/runtime.h"
 #include "lib/model/open.h"
 #include "lib/sample/chain.h"
@@ -54,6 +56,10 @@ struct Context::Impl {
   std::unique_ptr<context::Context> inner;
   /// Per sequence, the token of each of its cells: what generate() finds common prefixes by.
   std::vector<std::vector<Token>> tokens;
+};
+
+struct Imatrix::Impl {
+  convert::Imatrix data;
 };
 
 namespace engine {
