@@ -19,6 +19,7 @@ struct Args {
   std::vector<std::string> rest;  ///< [OUT] TYPE [THREADS]
   ModelArgs runtime;
   std::vector<std::string> tensor_types, tensor_type_files;
+  std::string calibration_file;
   QuantizeOptions options;
   bool json = false, list = false, verbose = false;
 };
@@ -148,6 +149,11 @@ int run(Args& args) {
   std::string out;
   if (const std::string message = read_words(args, out); !message.empty()) return report_usage(message);
   if (const std::string message = read_overrides(args); !message.empty()) return report_usage(message);
+  if (!args.calibration_file.empty()) {
+    auto text = read_text(args.calibration_file);
+    if (!text) return report(text.error());
+    args.options.calibration = std::move(*text);
+  }
   const auto in = resolve_model(args.in);
   if (!in) return report(in.error());
   const auto runtime = create_runtime(args.runtime);
@@ -202,6 +208,14 @@ void add_quantize(CLI::App& app, Action& action) {
       ->expected(0, 3);
   command->add_flag("--list", args->list, "List the types");
   command->add_option("--imatrix", args->options.imatrix, "Importance matrix (see quern imatrix)")->type_name("FILE");
+  command
+      ->add_option("--method", args->options.method,
+                   "nearest, or gptq: levels chosen so that errors cancel out on --calibration (nearest)")
+      ->type_name("METHOD");
+  command->add_option("--calibration", args->calibration_file, "Text for gptq, like what the model will read")
+      ->type_name("FILE");
+  command->add_option("--chunks", args->options.calibration_chunks, "Read so many pieces of 512 tokens of it (0: all)")
+      ->type_name("N");
   add_tensor_args(*command, *args);
   command->add_flag("--allow-requantize", args->options.allow_requantize, "Take weights that are quantized already");
   command->add_flag("--keep-split", args->options.keep_split, "As many files as IN has");

@@ -22,6 +22,13 @@ struct QuantizeOptions {
   /// Importance of the weights' inputs, as `quern imatrix` or llama-imatrix writes it; empty: all alike. Some types
   /// cannot be made well without.
   std::string imatrix{};
+  /// How the levels of weights are chosen. "nearest": the nearest ones. "gptq": so that rounding errors cancel out in
+  /// what the model computes from `calibration`, a text like those it will read; the blocks are ordinary ones. Takes
+  /// the source model in memory, and about a gigabyte.
+  std::string method = "nearest";
+  std::string calibration{};                       ///< UTF-8; some tens of thousands of tokens.
+  uint32_t calibration_ctx = 512;                  ///< It is read in pieces of so many tokens.
+  uint32_t calibration_chunks = 0;                 ///< At most so many pieces; 0: all.
   std::vector<TensorTypeOverride> tensor_types{};  ///< The first that matches counts; goes before the mix.
   std::string output_tensor_type{};                ///< Of output.weight; empty: as the mix says.
   std::string token_embedding_type{};              ///< Of token_embd.weight; empty: as the mix says.
@@ -32,7 +39,7 @@ struct QuantizeOptions {
   bool keep_split = false;        ///< As many files as the source has; otherwise one.
   /// "key=type:value" with type int, float, bool or str: metadata of the new file.
   std::vector<std::string> override_kv{};
-  ProgressFn progress{};  ///< Stage "quantize", in bytes of the source.
+  ProgressFn progress{};  ///< Stage "quantize", in bytes of the source; before, "load" and "calibrate" for gptq.
   CancelToken cancel{};
 };
 

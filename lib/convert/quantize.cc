@@ -11,12 +11,12 @@ namespace {
 /// Bytes of the source that are in work at a time: enough for all threads, little beside a model.
 constexpr uint64_t kStepBytes = uint64_t{16} << 20;
 
-/// The position of the first number that is infinite or not a number, or the size.
-size_t first_not_finite(const std::vector<float>& x) {
+/// The position of the first number that is infinite or not a number, or n.
+size_t first_not_finite(const float* x, size_t n) {
   constexpr uint32_t kExponent = 0x7F800000;
   uint32_t found = 0;
-  for (const float v : x) found |= (std::bit_cast<uint32_t>(v) & kExponent) == kExponent;
-  if (found == 0) return x.size();
+  for (size_t i = 0; i < n; ++i) found |= (std::bit_cast<uint32_t>(x[i]) & kExponent) == kExponent;
+  if (found == 0) return n;
   size_t i = 0;
   while ((std::bit_cast<uint32_t>(x[i]) & kExponent) != kExponent) ++i;
   return i;
@@ -25,11 +25,11 @@ size_t first_not_finite(const std::vector<float>& x) {
 /// How much an error in each of these weights counts: sqrt(2 * mean(x^2) + x^2), times the importance of its input
 /// where that is known. The first factor says that large weights are the ones that carry what was learnt; with it
 /// alone, or with importance alone, the quantized model strays further from its source (Kullback-Leibler divergence).
-void weigh(const std::vector<float>& row, const float* importance, std::vector<float>& out) {
+void weigh(const float* row, const float* importance, std::vector<float>& out) {
   double squares = 0;
-  for (const float x : row) squares += static_cast<double>(x) * x;
-  const auto floor = static_cast<float>(2 * squares / static_cast<double>(row.size()));
-  for (size_t i = 0; i < row.size(); ++i) {
+  for (size_t i = 0; i < out.size(); ++i) squares += static_cast<double>(row[i]) * row[i];
+  const auto floor = static_cast<float>(2 * squares / static_cast<double>(out.size()));
+  for (size_t i = 0; i < out.size(); ++i) {
     out[i] = std::sqrt(floor + row[i] * row[i]) * (importance != nullptr ? importance[i] : 1.0f);
   }
 }
@@ -83,6 +83,12 @@ Status Quantizer::add_to(io::GgufWriter& writer, std::span<const TensorTarget> t
 
 Status Quantizer::write_tensor(const TensorTarget& target, const io::ByteSink& sink) {
   const tensor::TensorView& view = target.source->view;
+  const Moments* moments = nullptr;
+  TensorTarget weighted = target;
+  if (moments_ != nullptr && !target.copied()) {
+    QUERN_TRY(moments, moments_->moments_of(*target.source));
+    if (moments != nullptr) weighted.importance = moments->diagonal();
+  }
   const uint64_t n_rows = view.shape.rows(),
                  step = std::max<uint64_t>(1, kStepBytes / std::max<uint64_t>(view.row_bytes, 1));
   for (uint64_t begin = 0; begin < n_rows; begin += step) {
@@ -91,7 +97,7 @@ Status Quantizer::write_tensor(const TensorTarget& target, const io::ByteSink& s
     if (target.copied()) {
       QUERN_CHECK(sink(source));
     } else {
-      QUERN_CHECK(write_rows(target, begin, end));
+      QUERN_CHECK(write_rows(weighted, moments, begin, end));
       QUERN_CHECK(sink(out_));
     }
     QUERN_CHECK(advance(target, source));
@@ -99,42 +105,50 @@ Status Quantizer::write_tensor(const TensorTarget& target, const io::ByteSink& s
   return {};
 }
 
-Status Quantizer::write_rows(const TensorTarget& target, uint64_t begin, uint64_t end) {
+Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments, uint64_t begin, uint64_t end) {
   const tensor::TensorView& view = target.source->view;
   QUERN_TRY(const quant::FormatInfo* from, quant::resolve_format(target.source->type_id));
   QUERN_TRY(const quant::FormatInfo* to, quant::resolve_format(target.type_id));
   const size_t cols = view.shape.cols(), row_bytes = cols / to->block_elems * to->block_bytes;
-  const bool per_matrix = target.importance.size() > cols;
+  const bool per_matrix = target.importance.size() > cols, refine = moments != nullptr && to->level_access.sub > 0;
+  const size_t step = refine ? Refiner::kRows : 1;
   out_.resize((end - begin) * row_bytes);
-  rows_.resize(pool_.n_threads());
-  for (Row& row : rows_) {
-    row.x.resize(cols);
-    row.weights.resize(cols);
+  workers_.resize(pool_.n_threads());
+  for (Worker& worker : workers_) {
+    worker.rows.resize(step * cols);
+    worker.weights.resize(cols);
+    worker.refiner.reset();
+    if (refine) worker.refiner.emplace(*to, *moments);
   }
   constexpr uint64_t kNone = ~uint64_t{0};
   std::atomic<uint64_t> bad{kNone};  // the first row, of those met, with a number that is not finite
-  pool_.run(end - begin, [&](size_t i, size_t worker) {
-    Row& row = rows_[worker];
-    const uint64_t r = begin + i;
-    from->decode(view.row(r), row.x.data(), cols);
-    if (first_not_finite(row.x) < cols) {
-      uint64_t seen = bad.load();
-      while (r < seen && !bad.compare_exchange_weak(seen, r)) {
+  pool_.run((end - begin + step - 1) / step, [&](size_t i, size_t thread) {
+    Worker& worker = workers_[thread];
+    const uint64_t first = begin + i * step, n = std::min<uint64_t>(step, end - first);
+    std::byte* const out = out_.data() + i * step * row_bytes;
+    for (uint64_t r = first; r < first + n; ++r) {
+      float* const row = worker.rows.data() + (r - first) * cols;
+      from->decode(view.row(r), row, cols);
+      if (first_not_finite(row, cols) < cols) {
+        uint64_t seen = bad.load();
+        while (r < seen && !bad.compare_exchange_weak(seen, r)) {
+        }
+        return;
       }
-      return;
+      const float* importance = nullptr;
+      if (!target.importance.empty()) {
+        const uint64_t matrix = r / view.shape.ne[1] % view.shape.ne[2];
+        importance = target.importance.data() + (per_matrix ? matrix * cols : 0);
+      }
+      weigh(row, importance, worker.weights);
+      to->encode(row, worker.weights.data(), cols, out + (r - first) * row_bytes);
     }
-    const float* importance = nullptr;
-    if (!target.importance.empty()) {
-      const uint64_t matrix = r / view.shape.ne[1] % view.shape.ne[2];
-      importance = target.importance.data() + (per_matrix ? matrix * cols : 0);
-    }
-    weigh(row.x, importance, row.weights);
-    to->encode(row.x.data(), row.weights.data(), cols, out_.data() + i * row_bytes);
+    if (refine) worker.refiner->refine(worker.rows.data(), n, out, row_bytes);
   });
   if (bad == kNone) return {};
-  std::vector<float>& row = rows_[0].x;
-  from->decode(view.row(bad), row.data(), cols);
-  const size_t col = first_not_finite(row);
+  float* const row = workers_[0].rows.data();
+  from->decode(view.row(bad), row, cols);
+  const size_t col = first_not_finite(row, cols);
   return fail(Errc::format, file_.path, ": tensor '", target.source->name, "', row ", bad.load(), ", column ", col,
               ": ", row[col], " cannot be quantized");
 }

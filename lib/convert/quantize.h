@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "lib/base/status.h"
 #include "lib/base/thread_pool.h"
+#include "lib/convert/refine.h"
 #include "lib/io/gguf_writer.h"
 #include "lib/io/reader.h"
 #include "lib/quant/format.h"
@@ -30,11 +32,23 @@ struct TensorTarget {
   uint64_t size_bytes() const;  ///< in the new file
 };
 
+/// Gives the second moments of the inputs of the source's weights, as they are asked for.
+class MomentSource {
+ public:
+  virtual ~MomentSource() = default;
+  /// finish()ed moments, valid until the next call; nullptr where there are none for this tensor, whose levels are then
+  /// chosen by rounding. Called once for each tensor that is quantized, in the order of the file.
+  virtual Result<const Moments*> moments_of(const io::TensorEntry& tensor) = 0;
+};
+
 /// Writes targets in their order. Tensors are read from `file`'s mapping, whose pages are given back after use.
 class Quantizer {
  public:
   Quantizer(const io::ModelFile& file, base::ThreadPool& pool, ProgressFn progress, CancelToken cancel)
       : file_(file), pool_(pool), progress_(std::move(progress)), cancel_(std::move(cancel)) {}
+
+  /// From now on levels are chosen by the moments where there are some, see Refiner.
+  void refine_by(MomentSource* moments) { moments_ = moments; }
 
   /// Refuses what cannot be done: a source whose type cannot be read or a target's that cannot be written here, rows
   /// that are not whole blocks, importance of the wrong length. The names of both files' types are in the message.
@@ -44,19 +58,22 @@ class Quantizer {
   Status add_to(io::GgufWriter& writer, std::span<const TensorTarget> targets);
 
  private:
-  struct Row {
-    std::vector<float> x, weights;  ///< decoded; what an error in each counts
+  struct Worker {
+    std::vector<float> rows, weights;  ///< a few rows, decoded; what an error in each element of one counts
+    std::optional<Refiner> refiner;
   };
   Status write_tensor(const TensorTarget& target, const io::ByteSink& sink);
-  Status write_rows(const TensorTarget& target, uint64_t begin, uint64_t end);
+  /// moments: nullptr where levels are chosen by rounding.
+  Status write_rows(const TensorTarget& target, const Moments* moments, uint64_t begin, uint64_t end);
   Status advance(const TensorTarget& target, std::span<const std::byte> source);
 
   const io::ModelFile& file_;
   base::ThreadPool& pool_;
   ProgressFn progress_;
   CancelToken cancel_;
+  MomentSource* moments_ = nullptr;
   uint64_t done_bytes_ = 0, total_bytes_ = 0;  ///< of the source
-  std::vector<Row> rows_;                      ///< per thread
+  std::vector<Worker> workers_;                ///< per thread
   std::vector<std::byte> out_;                 ///< the rows in work, encoded
 };
 

@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <system_error>
 
+#include "lib/convert/imatrix.h"
 #include "lib/convert/new_file.h"
 #include "lib/convert/quantize.h"
 #include "lib/convert/recipe.h"
 #include "lib/engine/api/impl.h"
+#include "lib/engine/calibration.h"
 #include "lib/io/gguf.h"
 #include "lib/io/reader.h"
 #include "lib/quant/format.h"
@@ -76,12 +79,34 @@ QuantizedTensor describe(const TensorPlan& plan, const TensorTarget& target) {
   return out;
 }
 
+using Imatrix = std::optional<convert::Imatrix>;
+
+/// The importance of a tensor's inputs, each number positive: the quantizer divides by sums of them.
+Result<std::vector<float>> importance_of(const Imatrix& imatrix, const io::TensorEntry& tensor) {
+  if (!imatrix) return std::vector<float>();
+  const tensor::Shape& shape = tensor.view.shape;
+  QUERN_TRY(auto weights, imatrix->weights_for(tensor.name, shape.ne[0], shape.ne[2]));
+  if (!weights) return std::vector<float>();
+  double sum = 0;
+  for (const float w : *weights) sum += w;
+  const auto least = static_cast<float>(1e-6 * sum / static_cast<double>(weights->size()) + 1e-30);
+  for (float& w : *weights) w = std::max(w, least);
+  return std::move(*weights);
+}
+
 Result<std::vector<io::MetaTable::Entry>> metadata_changes(const convert::Recipe& recipe,
-                                                           const QuantizeOptions& options) {
+                                                           const QuantizeOptions& options, const Imatrix& imatrix) {
   std::vector<io::MetaTable::Entry> out;
   const auto u32 = static_cast<uint32_t>(io::ValueType::u32);
   if (recipe.file_type != convert::kKeepFileType) out.push_back({"general.file_type", uint64_t{recipe.file_type}, u32});
   out.push_back({"general.quantization_version", uint64_t{2}, u32});
+  if (imatrix) {
+    const auto text = static_cast<uint32_t>(io::ValueType::string);
+    out.push_back({"quantize.imatrix.file", options.imatrix, text});
+    if (!imatrix->datasets.empty()) out.push_back({"quantize.imatrix.dataset", imatrix->datasets.front(), text});
+    out.push_back({"quantize.imatrix.entries_count", uint64_t{imatrix->entries.size()}, u32});
+    out.push_back({"quantize.imatrix.chunks_count", uint64_t{imatrix->n_chunks}, u32});
+  }
   for (const std::string& text : options.override_kv) {
     QUERN_TRY(io::MetaTable::Entry entry, convert::parse_override(text));
     std::erase_if(out, [&](const io::MetaTable::Entry& e) { return e.key == entry.key; });
@@ -90,11 +115,34 @@ Result<std::vector<io::MetaTable::Entry>> metadata_changes(const convert::Recipe
   return out;
 }
 
+Result<std::unique_ptr<engine::Calibration>> open_calibration(const Runtime& runtime, const std::string& in,
+                                                              const QuantizeOptions& options,
+                                                              const std::vector<TensorTarget>& targets) {
+  QUERN_ENSURE(!options.calibration.empty(), Errc::argument,
+               "method gptq needs a calibration text: give one like those that the model will read");
+  ModelOptions open;
+  open.runtime = runtime;
+  open.progress = options.progress;
+  open.cancel = options.cancel;
+  QUERN_TRY(const Model model, Model::open(in, open));
+  std::vector<std::string> order;
+  for (const TensorTarget& target : targets) {
+    if (!target.copied()) order.push_back(target.source->name);
+  }
+  return engine::Calibration::create(model, options, std::move(order));
+}
+
 Result<QuantizeResult> run(const Runtime& runtime, const std::string& in, const std::string& out,
                            const QuantizeOptions& options) {
+  QUERN_ENSURE(options.method == "nearest" || options.method == "gptq", Errc::argument, "method '", options.method,
+               "' is not known: nearest or gptq");
   QUERN_TRY(const convert::Recipe* recipe, convert::find_recipe(options.type));
   QUERN_TRY(const convert::RecipeOptions recipe_wishes, recipe_options(options));
-  QUERN_TRY(const auto changes, metadata_changes(*recipe, options));
+  Imatrix imatrix;
+  if (!options.imatrix.empty()) {
+    QUERN_TRY(imatrix, convert::Imatrix::open(options.imatrix));
+  }
+  QUERN_TRY(const auto changes, metadata_changes(*recipe, options, imatrix));
   QUERN_TRY(const io::ModelFile file, io::open_model_file(in));
   std::error_code ignored;
   QUERN_ENSURE(!std::filesystem::equivalent(in, out, ignored), Errc::argument, out,
@@ -106,6 +154,9 @@ Result<QuantizeResult> run(const Runtime& runtime, const std::string& in, const 
   for (const TensorPlan& plan : plans) {
     QUERN_CHECK(check_plan(in, plan, options));
     targets.push_back({plan.tensor, plan.target_type, {}});
+    if (plan.converts()) {
+      QUERN_TRY(targets.back().importance, importance_of(imatrix, *plan.tensor));
+    }
     result.tensors.push_back(describe(plan, targets.back()));
     result.from_bytes += result.tensors.back().from_bytes;
     result.to_bytes += result.tensors.back().to_bytes;
@@ -121,6 +172,11 @@ Result<QuantizeResult> run(const Runtime& runtime, const std::string& in, const 
   convert::Quantizer quantizer(file, state.pool ? *state.pool : *own, options.progress, options.cancel);
   QUERN_CHECK(quantizer.check(targets));
   if (options.dry_run) return result;
+  std::unique_ptr<engine::Calibration> calibration;
+  if (options.method == "gptq") {
+    QUERN_TRY(calibration, open_calibration(runtime, in, options, targets));
+    quantizer.refine_by(calibration.get());
+  }
   QUERN_TRY(result.files, convert::write_model(file, targets, changes, out, options.keep_split, quantizer));
   return result;
 }

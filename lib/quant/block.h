@@ -7,6 +7,7 @@
 //   kBlockElems  elements per block
 //   decode       the scalar decoding, the norm for every other path
 //   pack         a block from its codes (or levels: the signed values that codes stand for) and scales
+//   kLevels, kSub, scales, put_levels    the same block as levels and scales, see LevelAccess in format.h
 //   encode       quantizing, see FormatInfo::encode; the searches for scales are in encode_*.cc and search-inl.h
 // Half-precision scales are converted to float32 first; the products and sums are float32 in the order written in each
 // file, never fused. That order is what the reference tools use, so decoded values are equal to theirs bit for bit.
@@ -38,6 +39,14 @@ void store(const T& value, void* bytes) {
   static_assert(std::is_trivially_copyable_v<T>);
   std::memcpy(bytes, &value, sizeof value);
 }
+
+/// The values that codes of a format stand for, before scales: the whole numbers of [low, high], or those of a
+/// codebook.
+struct Levels {
+  int8_t low = 0, high = 0;
+  const int8_t* codebook = nullptr;  ///< increasing
+  uint8_t codebook_size = 0;
+};
 
 /// Decodes n elements (a multiple of Format::kBlockElems) block by block with Format::decode_block.
 template <class Format>

@@ -260,7 +260,7 @@ template <class Format, int kMax, size_t kSize, int kTop>
 void encode_affine(const float* x, const float* weights, size_t n, std::byte* blocks, float first_step, int n_steps) {
   constexpr size_t kSubs = 256 / kSize;
   Sheet<kSize> sheet;
-  HWY_ALIGN uint8_t codes[kSize * kGroups];
+  HWY_ALIGN int8_t codes[kSize * kGroups];
   for (size_t i = 0; i < n; i += kSize * kGroups) {
     const size_t n_groups = std::min(kGroups, (n - i) / kSize);
     sheet.load(x + i, weights == nullptr ? nullptr : weights + i, n_groups);

@@ -109,7 +109,7 @@ void encode_affine(const float* x, const float* weights, size_t n, std::byte* bl
   Sheet32 sheet;
   PerGroup scale, min;
   ScaleMinHalves halves;
-  HWY_ALIGN uint8_t codes[kSheetElems];
+  HWY_ALIGN int8_t codes[kSheetElems];
   for (size_t i = 0; i < n; i += kSheetElems) {
     const size_t n_groups = std::min(kGroups, (n - i) / 32);
     sheet.load(x + i, weights == nullptr ? nullptr : weights + i, n_groups);

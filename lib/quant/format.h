@@ -10,9 +10,22 @@
 #include <string_view>
 
 #include "lib/base/status.h"
+#include "lib/quant/block.h"
 #include "lib/tensor/dtype.h"
 
 namespace quern::quant {
+
+/// A format's blocks as levels and scales: value = scale * level - min, where kSub neighbours share scale and min. For
+/// those who choose levels by a rule of their own and leave the scales to encode(). Half-precision scales multiply
+/// their whole numbers in float32, as in decode().
+struct LevelAccess {
+  Levels levels;
+  uint32_t sub = 0;  ///< elements that share a scale
+  /// The block_elems / sub scales and minima (0 where the format has none) of a block.
+  void (*scales)(const std::byte* block, float* scale, float* min) = nullptr;
+  /// Puts other levels into a block and leaves its scales.
+  void (*put_levels)(const int8_t* levels, std::byte* block) = nullptr;
+};
 
 struct FormatInfo {
   tensor::DType type;
@@ -26,6 +39,7 @@ struct FormatInfo {
   /// elements of weight * (x - decoded)^2; weights (n of them, positive) may be nullptr: all alike. The same bytes on
   /// every machine. nullptr where the format can only be read.
   void (*encode)(const float* x, const float* weights, size_t n, std::byte* blocks);
+  LevelAccess level_access;  ///< of the formats that have one; sub is 0 otherwise
 };
 
 /// The formats that this build runs, in the order of formats.def.

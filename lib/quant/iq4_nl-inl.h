@@ -23,6 +23,8 @@ struct IQ4_NL {
   static constexpr tensor::DType kType = tensor::DType::iq4_nl;
   static constexpr const char* kName = "IQ4_NL";
   static constexpr uint32_t kBlockElems = 32;
+  static constexpr Levels kLevels = {-127, 113, kIq4Codebook, 16};
+  static constexpr uint32_t kSub = 32;
 
   static void decode_block(const Block& block, float* out) {
     const float d = base::f16_to_f32(block.d);
@@ -30,11 +32,18 @@ struct IQ4_NL {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ4_NL>(blocks, out, n); }
 
-  static void pack(const int8_t* levels, uint16_t d, Block& block) {
-    block.d = d;
+  static void scales(const Block& block, float* scale, float* min) {
+    *scale = base::f16_to_f32(block.d);
+    *min = 0;
+  }
+  static void put_levels(const int8_t* levels, Block& block) {
     for (int j = 0; j < 16; ++j) {
       block.qs[j] = static_cast<uint8_t>(iq4_code(levels[j]) | iq4_code(levels[j + 16]) << 4);
     }
+  }
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block.d = d;
+    put_levels(levels, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

@@ -28,6 +28,8 @@ struct IQ4_XS {
   static constexpr tensor::DType kType = tensor::DType::iq4_xs;
   static constexpr const char* kName = "IQ4_XS";
   static constexpr uint32_t kBlockElems = 256;
+  static constexpr Levels kLevels = {-127, 113, kIq4Codebook, 16};
+  static constexpr uint32_t kSub = 32;
 
   /// The signed scale of sub-block j, -32 to 31.
   static int sub_scale(const Block& block, int j) {
@@ -46,18 +48,31 @@ struct IQ4_XS {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ4_XS>(blocks, out, n); }
 
-  static void pack(const int8_t* levels, const int8_t* scales, uint16_t d, Block& block) {
-    block = {};
-    block.d = d;
+  static void scales(const Block& block, float* scale, float* min) {
+    const float d = base::f16_to_f32(block.d);
     for (int b = 0; b < 8; ++b) {
-      const int code = scales[b] + 32;
-      block.scales_low[b / 2] |= static_cast<uint8_t>((code & 15) << (b % 2 * 4));
-      block.scales_high = static_cast<uint16_t>(block.scales_high | (code >> 4) << (2 * b));
+      scale[b] = d * static_cast<float>(sub_scale(block, b));
+      min[b] = 0;
+    }
+  }
+  static void put_levels(const int8_t* levels, Block& block) {
+    for (int b = 0; b < 8; ++b) {
       for (int j = 0; j < 16; ++j) {
         const int8_t* at = levels + 32 * b + j;
         block.qs[16 * b + j] = static_cast<uint8_t>(iq4_code(at[0]) | iq4_code(at[16]) << 4);
       }
     }
+  }
+  static void pack(const int8_t* levels, const int8_t* sub_scales, uint16_t d, Block& block) {
+    block.d = d;
+    block.scales_high = 0;
+    std::memset(block.scales_low, 0, sizeof block.scales_low);
+    for (int b = 0; b < 8; ++b) {
+      const int code = sub_scales[b] + 32;
+      block.scales_low[b / 2] |= static_cast<uint8_t>((code & 15) << (b % 2 * 4));
+      block.scales_high = static_cast<uint16_t>(block.scales_high | (code >> 4) << (2 * b));
+    }
+    put_levels(levels, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

@@ -26,6 +26,8 @@ struct Q2_K {
   static constexpr tensor::DType kType = tensor::DType::q2_k;
   static constexpr const char* kName = "Q2_K";
   static constexpr uint32_t kBlockElems = 256;
+  static constexpr Levels kLevels = {0, 3};
+  static constexpr uint32_t kSub = 16;
 
   static void decode_block(const Block& block, float* out) {
     const float d = base::f16_to_f32(block.d), dmin = base::f16_to_f32(block.dmin);
@@ -38,15 +40,25 @@ struct Q2_K {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q2_K>(blocks, out, n); }
 
-  static void pack(const uint8_t* codes, const uint8_t* scales, const uint8_t* mins, uint16_t d, uint16_t dmin,
-                   Block& block) {
-    block = {};
-    block.d = d;
-    block.dmin = dmin;
-    for (int s = 0; s < 16; ++s) block.scales[s] = static_cast<uint8_t>(scales[s] | mins[s] << 4);
+  static void scales(const Block& block, float* scale, float* min) {
+    const float d = base::f16_to_f32(block.d), dmin = base::f16_to_f32(block.dmin);
+    for (int s = 0; s < 16; ++s) {
+      scale[s] = d * static_cast<float>(block.scales[s] & 15);
+      min[s] = dmin * static_cast<float>(block.scales[s] >> 4);
+    }
+  }
+  static void put_levels(const int8_t* codes, Block& block) {
+    std::memset(block.qs, 0, sizeof block.qs);
     for (int e = 0; e < 256; ++e) {
       block.qs[e / 128 * 32 + e % 32] |= static_cast<uint8_t>(codes[e] << (e / 32 % 4 * 2));
     }
+  }
+  static void pack(const int8_t* codes, const uint8_t* sub_scales, const uint8_t* mins, uint16_t d, uint16_t dmin,
+                   Block& block) {
+    block.d = d;
+    block.dmin = dmin;
+    for (int s = 0; s < 16; ++s) block.scales[s] = static_cast<uint8_t>(sub_scales[s] | mins[s] << 4);
+    put_levels(codes, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

@@ -28,6 +28,8 @@ struct Q3_K {
   static constexpr tensor::DType kType = tensor::DType::q3_k;
   static constexpr const char* kName = "Q3_K";
   static constexpr uint32_t kBlockElems = 256;
+  static constexpr Levels kLevels = {-4, 3};
+  static constexpr uint32_t kSub = 16;
 
   /// The signed scale of sub-block s, -32 to 31, from the 12 packed bytes.
   static int sub_scale(const uint8_t* scales, int s) {
@@ -47,19 +49,31 @@ struct Q3_K {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q3_K>(blocks, out, n); }
 
-  static void pack(const int8_t* levels, const int8_t* scales, uint16_t d, Block& block) {
-    block = {};
-    block.d = d;
+  static void scales(const Block& block, float* scale, float* min) {
+    const float d = base::f16_to_f32(block.d);
     for (int s = 0; s < 16; ++s) {
-      const int code = scales[s] + 32;
-      block.scales[s % 8] |= static_cast<uint8_t>((code & 15) << (s / 8 * 4));
-      block.scales[8 + s % 4] |= static_cast<uint8_t>((code >> 4) << (s / 4 * 2));
+      scale[s] = d * static_cast<float>(sub_scale(block.scales, s));
+      min[s] = 0;
     }
+  }
+  static void put_levels(const int8_t* levels, Block& block) {
+    std::memset(block.qs, 0, sizeof block.qs);
+    std::memset(block.hmask, 0, sizeof block.hmask);
     for (int e = 0; e < 256; ++e) {
       const int code = levels[e] + 4;
       block.qs[e / 128 * 32 + e % 32] |= static_cast<uint8_t>((code & 3) << (e / 32 % 4 * 2));
       block.hmask[e % 32] |= static_cast<uint8_t>((code >> 2) << (e / 32));
     }
+  }
+  static void pack(const int8_t* levels, const int8_t* sub_scales, uint16_t d, Block& block) {
+    block.d = d;
+    std::memset(block.scales, 0, sizeof block.scales);
+    for (int s = 0; s < 16; ++s) {
+      const int code = sub_scales[s] + 32;
+      block.scales[s % 8] |= static_cast<uint8_t>((code & 15) << (s / 8 * 4));
+      block.scales[8 + s % 4] |= static_cast<uint8_t>((code >> 4) << (s / 4 * 2));
+    }
+    put_levels(levels, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

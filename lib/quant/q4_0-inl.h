@@ -22,6 +22,8 @@ struct Q4_0 {
   static constexpr tensor::DType kType = tensor::DType::q4_0;
   static constexpr const char* kName = "Q4_0";
   static constexpr uint32_t kBlockElems = 32;
+  static constexpr Levels kLevels = {-8, 7};
+  static constexpr uint32_t kSub = 32;
 
   static void decode_block(const Block& block, float* out) {
     const float d = base::f16_to_f32(block.d);
@@ -29,9 +31,16 @@ struct Q4_0 {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q4_0>(blocks, out, n); }
 
+  static void scales(const Block& block, float* scale, float* min) {
+    *scale = base::f16_to_f32(block.d);
+    *min = 0;
+  }
+  static void put_levels(const int8_t* levels, Block& block) {
+    for (int j = 0; j < 16; ++j) block.qs[j] = static_cast<uint8_t>((levels[j] + 8) | (levels[j + 16] + 8) << 4);
+  }
   static void pack(const int8_t* levels, uint16_t d, Block& block) {
     block.d = d;
-    for (int j = 0; j < 16; ++j) block.qs[j] = static_cast<uint8_t>((levels[j] + 8) | (levels[j + 16] + 8) << 4);
+    put_levels(levels, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

@@ -24,6 +24,8 @@ struct Q5_0 {
   static constexpr tensor::DType kType = tensor::DType::q5_0;
   static constexpr const char* kName = "Q5_0";
   static constexpr uint32_t kBlockElems = 32;
+  static constexpr Levels kLevels = {-16, 15};
+  static constexpr uint32_t kSub = 32;
 
   static void decode_block(const Block& block, float* out) {
     const float d = base::f16_to_f32(block.d);
@@ -34,14 +36,21 @@ struct Q5_0 {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q5_0>(blocks, out, n); }
 
-  static void pack(const int8_t* levels, uint16_t d, Block& block) {
-    block.d = d;
+  static void scales(const Block& block, float* scale, float* min) {
+    *scale = base::f16_to_f32(block.d);
+    *min = 0;
+  }
+  static void put_levels(const int8_t* levels, Block& block) {
     uint32_t fifth = 0;
     for (int j = 0; j < 32; ++j) fifth |= static_cast<uint32_t>((levels[j] + 16) >> 4) << j;
     std::memcpy(block.qh, &fifth, 4);
     for (int j = 0; j < 16; ++j) {
       block.qs[j] = static_cast<uint8_t>(((levels[j] + 16) & 15) | ((levels[j + 16] + 16) & 15) << 4);
     }
+  }
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block.d = d;
+    put_levels(levels, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

@@ -25,6 +25,8 @@ struct Q5_1 {
   static constexpr tensor::DType kType = tensor::DType::q5_1;
   static constexpr const char* kName = "Q5_1";
   static constexpr uint32_t kBlockElems = 32;
+  static constexpr Levels kLevels = {0, 31};
+  static constexpr uint32_t kSub = 32;
 
   static void decode_block(const Block& block, float* out) {
     const float d = base::f16_to_f32(block.d), m = base::f16_to_f32(block.m);
@@ -35,13 +37,20 @@ struct Q5_1 {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q5_1>(blocks, out, n); }
 
-  static void pack(const uint8_t* codes, uint16_t d, uint16_t m, Block& block) {
-    block.d = d;
-    block.m = m;
+  static void scales(const Block& block, float* scale, float* min) {
+    *scale = base::f16_to_f32(block.d);
+    *min = -base::f16_to_f32(block.m);
+  }
+  static void put_levels(const int8_t* codes, Block& block) {
     uint32_t fifth = 0;
     for (int j = 0; j < 32; ++j) fifth |= static_cast<uint32_t>(codes[j] >> 4) << j;
     std::memcpy(block.qh, &fifth, 4);
     for (int j = 0; j < 16; ++j) block.qs[j] = static_cast<uint8_t>((codes[j] & 15) | (codes[j + 16] & 15) << 4);
+  }
+  static void pack(const int8_t* codes, uint16_t d, uint16_t m, Block& block) {
+    block.d = d;
+    block.m = m;
+    put_levels(codes, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

@@ -29,6 +29,8 @@ struct Q5_K {
   static constexpr tensor::DType kType = tensor::DType::q5_k;
   static constexpr const char* kName = "Q5_K";
   static constexpr uint32_t kBlockElems = 256;
+  static constexpr Levels kLevels = {0, 31};
+  static constexpr uint32_t kSub = 32;
 
   static void decode_block(const Block& block, float* out) {
     const float d = base::f16_to_f32(block.d), dmin = base::f16_to_f32(block.dmin);
@@ -43,16 +45,28 @@ struct Q5_K {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q5_K>(blocks, out, n); }
 
-  static void pack(const uint8_t* codes, const uint8_t* scales, const uint8_t* mins, uint16_t d, uint16_t dmin,
-                   Block& block) {
-    block = {};
-    block.d = d;
-    block.dmin = dmin;
-    pack_6bit(scales, mins, block.scales);
+  static void scales(const Block& block, float* scale, float* min) {
+    const float d = base::f16_to_f32(block.d), dmin = base::f16_to_f32(block.dmin);
+    for (int j = 0; j < 8; ++j) {
+      const ScaleMin packed = scale_min_6bit(block.scales, j);
+      scale[j] = d * static_cast<float>(packed.scale);
+      min[j] = dmin * static_cast<float>(packed.min);
+    }
+  }
+  static void put_levels(const int8_t* codes, Block& block) {
+    std::memset(block.qs, 0, sizeof block.qs);
+    std::memset(block.qh, 0, sizeof block.qh);
     for (int e = 0; e < 256; ++e) {
       block.qs[e / 64 * 32 + e % 32] |= static_cast<uint8_t>((codes[e] & 15) << (e / 32 % 2 * 4));
       block.qh[e % 32] |= static_cast<uint8_t>((codes[e] >> 4) << (e / 32));
     }
+  }
+  static void pack(const int8_t* codes, const uint8_t* sub_scales, const uint8_t* mins, uint16_t d, uint16_t dmin,
+                   Block& block) {
+    block.d = d;
+    block.dmin = dmin;
+    pack_6bit(sub_scales, mins, block.scales);
+    put_levels(codes, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

@@ -27,6 +27,8 @@ struct Q6_K {
   static constexpr tensor::DType kType = tensor::DType::q6_k;
   static constexpr const char* kName = "Q6_K";
   static constexpr uint32_t kBlockElems = 256;
+  static constexpr Levels kLevels = {-32, 31};
+  static constexpr uint32_t kSub = 16;
 
   static void decode_block(const Block& block, float* out) {
     const float d = base::f16_to_f32(block.d);
@@ -40,15 +42,26 @@ struct Q6_K {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q6_K>(blocks, out, n); }
 
-  static void pack(const int8_t* levels, const int8_t* scales, uint16_t d, Block& block) {
-    block = {};
-    block.d = d;
-    std::memcpy(block.scales, scales, 16);
+  static void scales(const Block& block, float* scale, float* min) {
+    const float d = base::f16_to_f32(block.d);
+    for (int s = 0; s < 16; ++s) {
+      scale[s] = d * static_cast<float>(block.scales[s]);
+      min[s] = 0;
+    }
+  }
+  static void put_levels(const int8_t* levels, Block& block) {
+    std::memset(block.ql, 0, sizeof block.ql);
+    std::memset(block.qh, 0, sizeof block.qh);
     for (int e = 0; e < 256; ++e) {
       const int code = levels[e] + 32;
       block.ql[e / 128 * 64 + e % 64] |= static_cast<uint8_t>((code & 15) << (e / 64 % 2 * 4));
       block.qh[e / 128 * 32 + e % 32] |= static_cast<uint8_t>((code >> 4) << (e / 32 % 4 * 2));
     }
+  }
+  static void pack(const int8_t* levels, const int8_t* sub_scales, uint16_t d, Block& block) {
+    block.d = d;
+    std::memcpy(block.scales, sub_scales, 16);
+    put_levels(levels, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

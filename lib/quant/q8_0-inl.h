@@ -22,6 +22,8 @@ struct Q8_0 {
   static constexpr tensor::DType kType = tensor::DType::q8_0;
   static constexpr const char* kName = "Q8_0";
   static constexpr uint32_t kBlockElems = 32;
+  static constexpr Levels kLevels = {-127, 127};
+  static constexpr uint32_t kSub = 32;
 
   static void decode_block(const Block& block, float* out) {
     const float d = base::f16_to_f32(block.d);
@@ -29,9 +31,14 @@ struct Q8_0 {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q8_0>(blocks, out, n); }
 
+  static void scales(const Block& block, float* scale, float* min) {
+    *scale = base::f16_to_f32(block.d);
+    *min = 0;
+  }
+  static void put_levels(const int8_t* levels, Block& block) { std::memcpy(block.qs, levels, 32); }
   static void pack(const int8_t* levels, uint16_t d, Block& block) {
     block.d = d;
-    std::memcpy(block.qs, levels, 32);
+    put_levels(levels, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

@@ -10,9 +10,20 @@ namespace {
 
 template <class Format>
 constexpr FormatInfo info_of() {
-  FormatInfo info{Format::kType,   Format::kName, Format::kBlockElems, sizeof(typename Format::Block),
-                  &Format::decode, nullptr};
+  FormatInfo info{
+      Format::kType, Format::kName, Format::kBlockElems, sizeof(typename Format::Block), &Format::decode, nullptr, {}};
   if constexpr (requires { &Format::encode; }) info.encode = &Format::encode;
+  if constexpr (requires { Format::kLevels; }) {
+    using Block = typename Format::Block;
+    info.level_access = {
+        Format::kLevels, Format::kSub,
+        [](const std::byte* block, float* scale, float* min) { Format::scales(load<Block>(block), scale, min); },
+        [](const int8_t* levels, std::byte* bytes) {
+          auto block = load<Block>(bytes);
+          Format::put_levels(levels, block);
+          store(block, bytes);
+        }};
+  }
   return info;
 }
 

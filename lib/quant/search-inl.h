@@ -309,7 +309,7 @@ void measure_affine(const Sheet<kSize>& sheet, const PerGroup& scale, const PerG
 
 /// The nearest codes: of group g, at codes + g * kSize.
 template <int kMax, size_t kSize>
-void choose_codes(const Sheet<kSize>& sheet, const PerGroup& scale, const PerGroup& min, uint8_t* codes) {
+void choose_codes(const Sheet<kSize>& sheet, const PerGroup& scale, const PerGroup& min, int8_t* codes) {
   const DS d;
   const VS zero = hn::Zero(d), top = hn::Set(d, static_cast<float>(kMax));
   HWY_ALIGN float row[kGroups];
@@ -319,7 +319,7 @@ void choose_codes(const Sheet<kSize>& sheet, const PerGroup& scale, const PerGro
       const VS shifted = hn::Add(hn::Load(d, sheet.x + e * kGroups + first), hn::Load(d, min.of + first));
       hn::Store(hn::Round(hn::Clamp(hn::Mul(shifted, inverse), zero, top)), d, row + first);
     });
-    for (size_t g = 0; g < kGroups; ++g) codes[g * kSize + e] = static_cast<uint8_t>(row[g]);
+    for (size_t g = 0; g < kGroups; ++g) codes[g * kSize + e] = static_cast<int8_t>(row[g]);
   }
 }
 

@@ -159,3 +159,20 @@ TEST_CASE("a dry run and a cancelled one write nothing") {
   CHECK(done == total);
   CHECK(written->to_bytes == planned->to_bytes);
 }
+
+TEST_CASE("gptq needs a text, and writes blocks of the same types") {
+  Files files;
+  const auto refused = files.quantize({.type = "Q4_0", .method = "gptq"});
+  REQUIRE(!refused);
+  CHECK(refused.error().message.find("calibration") != std::string::npos);
+  CHECK(!files.quantize({.type = "Q4_0", .method = "optimal"}));
+  const auto plain = files.quantize({.type = "Q4_0"});
+  REQUIRE(plain);
+  const std::vector<float> nearest = decoded(io::open_model_file(files.out.path()).value(), "blk.1.ffn_up.weight");
+  std::string text;
+  for (int i = 0; i < 400; ++i) text += static_cast<char>('a' + i * i % 11);
+  const auto result = files.quantize({.type = "Q4_0", .method = "gptq", .calibration = text, .calibration_ctx = 64});
+  REQUIRE_MESSAGE(result, result.error().message);
+  CHECK(result->to_bytes == plain->to_bytes);
+  CHECK(decoded(io::open_model_file(files.out.path()).value(), "blk.1.ffn_up.weight") != nearest);
+}
