@@ -68,6 +68,7 @@ TableWeight::TableWeight(const tensor::TensorView& source, const quant::FormatIn
 VectorWeight::VectorWeight(const tensor::TensorView& source, const quant::FormatInfo& format)
     : compute::Weight(source.type, 1, u32(source.shape.elements()), Usage::vector), floats_(source.shape.elements()) {
   format.decode(source.data, floats_.data(), floats_.size());
+  if (source.scale != 1) scale_row(floats_.data(), source.scale, floats_.data(), floats_.size());
 }
 
 }  // namespace quern::cpu

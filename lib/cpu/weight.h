@@ -8,6 +8,7 @@
 #include "lib/base/thread_pool.h"
 #include "lib/compute/ops.h"
 #include "lib/cpu/arena.h"
+#include "lib/cpu/kernels/elementwise.h"
 #include "lib/cpu/matmul/panel_kernels.h"
 #include "lib/quant/format.h"
 
@@ -26,6 +27,7 @@ class PanelWeight final : public compute::Weight {
   size_t n_panels() const { return (rows() + kernels_->lanes - 1) / kernels_->lanes; }
   size_t n_groups() const { return cols() / kernels_->group_elems; }
   size_t panel_bytes() const { return n_groups() * kernels_->group_bytes; }
+  float scale() const { return source_.scale; }  ///< not in the panels: products are to be multiplied by it
   /// Panels [begin, end), one behind the other. A weight that is not packed packs them into `scratch`, which has room.
   const uint8_t* panels(size_t begin, size_t end, uint8_t* scratch) const;
 
@@ -34,7 +36,7 @@ class PanelWeight final : public compute::Weight {
   PanelWeight(const tensor::TensorView& source, const PanelKernels& kernels, compute::Usage usage);
   void pack_panels(size_t begin, size_t end, uint8_t* out) const;
 
-  tensor::TensorView source_;  ///< not read again once packed
+  tensor::TensorView source_;  ///< its data is not read again once packed
   const PanelKernels* kernels_;
   ArenaMemory memory_;
 };
@@ -44,7 +46,10 @@ class TableWeight final : public compute::Weight {
  public:
   TableWeight(const tensor::TensorView& source, const quant::FormatInfo& format);
   uint64_t size_bytes() const override { return 0; }
-  void decode_row(uint32_t r, float* out) const { format_->decode(source_.row(r), out, cols()); }
+  void decode_row(uint32_t r, float* out) const {
+    format_->decode(source_.row(r), out, cols());
+    if (source_.scale != 1) scale_row(out, source_.scale, out, cols());
+  }
 
  private:
   tensor::TensorView source_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <set>
 #include <string>
 
@@ -99,7 +100,9 @@ class Binder {
                    "missing, but expert 0 has one");
       QUERN_CHECK(check_type(file_, *entry, spec.role));
       QUERN_CHECK(check_shape(file_, *entry, shape_of(spec, hparams_, layer)));
-      out_.push_back({&spec, layer, entry, view_of(entry->view, spec, hparams_, layer, expert)});
+      Binding binding{&spec, layer, entry, view_of(entry->view, spec, hparams_, layer, expert), scale_of(spec, *entry)};
+      if (binding.scale != nullptr) QUERN_CHECK(read_scale(binding, spec.experts == Experts::stacked ? expert : 0));
+      out_.push_back(binding);
     }
     bound_[layer].insert(spec.slot);
     return {};
@@ -120,6 +123,24 @@ class Binder {
         return with_experts && hparams_.experts.n_ff_shared > 0;
     }
     return false;
+  }
+
+  const io::TensorEntry* scale_of(const TensorSpec& spec, const io::TensorEntry& entry) const {
+    constexpr std::string_view kEnd = ".weight";
+    const std::string_view name = entry.name;
+    const bool scalable = (spec.role == Role::matrix || spec.role == Role::table) && name.ends_with(kEnd);
+    return scalable ? file_.tensors.find(cat(name.substr(0, name.size() - kEnd.size()), ".scale")) : nullptr;
+  }
+
+  Status read_scale(Binding& binding, uint32_t index) const {
+    const io::TensorEntry& entry = *binding.scale;
+    const uint64_t n = binding.spec->experts == Experts::stacked ? hparams_.experts.n : 1;
+    QUERN_CHECK(check_type(file_, entry, Role::factors));
+    QUERN_CHECK(check_shape(file_, entry, {{n, 1, 1, 1}, 1}));
+    std::memcpy(&binding.view.scale, entry.view.data + index * sizeof(float), sizeof(float));
+    QUERN_ENSURE(std::isfinite(binding.view.scale), Errc::format, where(file_, entry.name), "element ", index,
+                 ": expected a number, found ", binding.view.scale);
+    return {};
   }
 
   const io::TensorEntry* find(const TensorSpec& spec, uint32_t layer, uint32_t expert) const {
@@ -150,7 +171,10 @@ class Binder {
 void log_unused(const io::ModelFile& file, const std::vector<Binding>& bindings, const LogFn& log) {
   if (!log) return;
   std::set<const io::TensorEntry*> used;
-  for (const Binding& binding : bindings) used.insert(binding.entry);
+  for (const Binding& binding : bindings) {
+    used.insert(binding.entry);
+    if (binding.scale != nullptr) used.insert(binding.scale);
+  }
   const size_t unused = file.tensors.entries().size() - used.size();
   if (unused == 0) return;
   const auto first = std::find_if(file.tensors.entries().begin(), file.tensors.entries().end(),

@@ -21,11 +21,13 @@ struct Binding {
   const arch::TensorSpec* spec = nullptr;
   uint32_t layer = 0;
   const io::TensorEntry* entry = nullptr;
-  tensor::TensorView view;  ///< the tensor, or the part of it that is meant
+  tensor::TensorView view;                 ///< the tensor, or the part of it that is meant
+  const io::TensorEntry* scale = nullptr;  ///< where view.scale is from, if the file has it
 };
 
-/// Finds the tensor of every slot and checks its type and shape against the hyper-parameters. Tensors that no slot asks
-/// for are passed over, with one log message at debug level.
+/// Finds the tensor of every slot and checks its type and shape against the hyper-parameters. A tensor "X.scale" beside
+/// a matrix or table "X.weight" holds a number to multiply it by, or one for each of the experts stacked in it. Tensors
+/// that no slot asks for are passed over, with one log message at debug level.
 Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec,
                                            const Hparams& hparams, const LogFn& log);
 

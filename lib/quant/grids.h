@@ -2,10 +2,11 @@
 // stores the number. A coordinate is one of at most 8 values, which the format names, and is kept as a digit: the
 // value's place among them.
 //
-// No formula gives the points; grids/*.inc lists them, sorted and packed into 16 bits. tests/data/quant/make_grids.py
-// makes those lists. Here every point is spread over a dword, which is how it is looked up:
-//   8 coordinates: digit i in the low nibble of byte i, digit i + 4 in its high nibble (i = 0 to 3)
-//   4 coordinates: digit i in byte i
+// No formula gives the points; grids/*.inc lists them, sorted and packed into 16 bits, the code. These lists are made
+// by tests/data/quant/make_grids.py. How a point is looked up is up to the machine, so it is kept in two forms:
+//   the code, its two bytes in two tables
+//   spread over a dword: of 8 coordinates, digit i in the low nibble of byte i and digit i + 4 in its high nibble (i =
+//   0 to 3); of 4 coordinates, digit i in byte i
 #pragma once
 
 #include <array>
@@ -15,7 +16,11 @@
 namespace quern::quant {
 
 template <size_t kCount>
-using Grid = std::array<uint32_t, kCount>;
+struct Grid {
+  std::array<uint32_t, kCount> points;  ///< spread
+  alignas(64) std::array<uint8_t, kCount> low;
+  alignas(64) std::array<uint8_t, kCount> high;
+};
 
 namespace grid_codes {
 
@@ -40,37 +45,30 @@ inline constexpr uint16_t kIq3S[] = {
 
 }  // namespace grid_codes
 
-/// Points of 8 coordinates, from codes of 2 bits per digit.
-template <size_t kCount>
-constexpr Grid<kCount> grid_of_8(const uint16_t (&codes)[kCount]) {
+/// Points of kDigits coordinates with kBits bits per digit.
+template <uint32_t kDigits, uint32_t kBits, size_t kCount>
+constexpr Grid<kCount> make_grid(const uint16_t (&codes)[kCount]) {
   Grid<kCount> grid{};
   for (size_t n = 0; n < kCount; ++n) {
-    for (uint32_t i = 0; i < 8; ++i) grid[n] |= (codes[n] >> (2 * i) & 3u) << (i % 4 * 8 + i / 4 * 4);
+    grid.low[n] = static_cast<uint8_t>(codes[n] & 0xFF);
+    grid.high[n] = static_cast<uint8_t>(codes[n] >> 8);
+    for (uint32_t i = 0; i < kDigits; ++i) {
+      const uint32_t digit = codes[n] >> (kBits * i) & ((1u << kBits) - 1);
+      grid.points[n] |= digit << (i % 4 * 8 + i / 4 * 4);
+    }
   }
   return grid;
 }
 
-/// Points of 4 coordinates, from codes of 3 bits per digit.
-template <size_t kCount>
-constexpr Grid<kCount> grid_of_4(const uint16_t (&codes)[kCount]) {
-  Grid<kCount> grid{};
-  for (size_t n = 0; n < kCount; ++n) {
-    for (uint32_t i = 0; i < 4; ++i) grid[n] |= (codes[n] >> (3 * i) & 7u) << (8 * i);
-  }
-  return grid;
-}
+inline constexpr Grid<2048> kGridIq1 = make_grid<8, 2>(grid_codes::kIq1);
+inline constexpr Grid<256> kGridIq2Xxs = make_grid<8, 2>(grid_codes::kIq2Xxs);
+inline constexpr Grid<512> kGridIq2Xs = make_grid<8, 2>(grid_codes::kIq2Xs);
+inline constexpr Grid<1024> kGridIq2S = make_grid<8, 2>(grid_codes::kIq2S);
+inline constexpr Grid<256> kGridIq3Xxs = make_grid<4, 3>(grid_codes::kIq3Xxs);
+inline constexpr Grid<512> kGridIq3S = make_grid<4, 3>(grid_codes::kIq3S);
 
-inline constexpr Grid<2048> kGridIq1 = grid_of_8(grid_codes::kIq1);
-inline constexpr Grid<256> kGridIq2Xxs = grid_of_8(grid_codes::kIq2Xxs);
-inline constexpr Grid<512> kGridIq2Xs = grid_of_8(grid_codes::kIq2Xs);
-inline constexpr Grid<1024> kGridIq2S = grid_of_8(grid_codes::kIq2S);
-inline constexpr Grid<256> kGridIq3Xxs = grid_of_4(grid_codes::kIq3Xxs);
-inline constexpr Grid<512> kGridIq3S = grid_of_4(grid_codes::kIq3S);
-
-/// The digit of coordinate i of a point of 8.
-constexpr int digit_of_8(uint32_t point, int i) { return static_cast<int>(point >> (i % 4 * 8 + i / 4 * 4) & 15); }
-/// The same of a point of 4.
-constexpr int digit_of_4(uint32_t point, int i) { return static_cast<int>(point >> (8 * i) & 15); }
+/// The digit of coordinate i of a spread point.
+constexpr int digit_of(uint32_t point, int i) { return static_cast<int>(point >> (i % 4 * 8 + i / 4 * 4) & 15); }
 
 /// The values of the digits.
 inline constexpr int8_t kIq1Values[3] = {-1, 0, 1};

@@ -41,8 +41,8 @@ struct IQ1_M {
       const float scale = d * static_cast<float>(2 * s + 1);
       const int nibble = block.points_high[e / 16] >> (e / 8 % 2 * 4) & 15;
       const float delta = (nibble & 8) != 0 ? -0.125f : 0.125f;
-      const uint32_t point = kGridIq1[static_cast<size_t>(block.points[e / 8] | (nibble & 7) << 8)];
-      out[e] = scale * (static_cast<float>(kIq1Values[digit_of_8(point, e % 8)]) + delta);
+      const uint32_t point = kGridIq1.points[static_cast<size_t>(block.points[e / 8] | (nibble & 7) << 8)];
+      out[e] = scale * (static_cast<float>(kIq1Values[digit_of(point, e % 8)]) + delta);
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ1_M>(blocks, out, n); }
@@ -100,7 +100,7 @@ struct IQ1_MPanel {
     const uint8_t* body_;
     VF32 d_;
     VU32 scales_[2], high_[4];  // as in the block
-    PointsOf8<2048> points_;
+    PointsOf8 points_;
     VU32 high_and_delta_;  // byte l: the nibble of point l
   };
 };

@@ -34,8 +34,8 @@ struct IQ1_S {
       const float scale = d * static_cast<float>(2 * (sub >> 12 & 7) + 1);
       const float delta = (sub & 0x8000) != 0 ? -0.125f : 0.125f;
       const int high = sub >> (e / 8 % 4 * 3) & 7;
-      const uint32_t point = kGridIq1[static_cast<size_t>(block.points[e / 8] | high << 8)];
-      out[e] = scale * (static_cast<float>(kIq1Values[digit_of_8(point, e % 8)]) + delta);
+      const uint32_t point = kGridIq1.points[static_cast<size_t>(block.points[e / 8] | high << 8)];
+      out[e] = scale * (static_cast<float>(kIq1Values[digit_of(point, e % 8)]) + delta);
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ1_S>(blocks, out, n); }
@@ -89,7 +89,7 @@ struct IQ1_SPanel {
     const uint8_t* body_;
     VF32 d_;
     VU32 subs_[4];  // in each half of a dword: high bits, scale and delta of a sub-block
-    PointsOf8<2048> points_;
+    PointsOf8 points_;
     VU32 delta_;
   };
 };

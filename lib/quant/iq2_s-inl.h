@@ -36,8 +36,8 @@ struct IQ2_S {
       const int s = block.scales[e / 32] >> (e / 16 % 2 * 4) & 15;
       const float scale = d * (0.5f + static_cast<float>(s)) * 0.25f;
       const int high = block.points_high[e / 32] >> (e / 8 % 4 * 2) & 3;
-      const uint32_t point = kGridIq2S[static_cast<size_t>(block.points[e / 8] | high << 8)];
-      const int value = kIq2Values[digit_of_8(point, e % 8)];
+      const uint32_t point = kGridIq2S.points[static_cast<size_t>(block.points[e / 8] | high << 8)];
+      const int value = kIq2Values[digit_of(point, e % 8)];
       out[e] = scale * static_cast<float>(with_sign(value, block.signs[e / 8], e % 8));
     }
   }
@@ -83,7 +83,7 @@ struct IQ2_SPanel {
     }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return signed_codes<T>(points_.digits<T>(), load_dwords(body_, 12 + J), kCodes);
+      return signed_codes<T>(points_, load_dwords(body_, 12 + J), kCodes);
     }
     HWY_INLINE VF32 d() const { return d_; }  // d / 8: d * (0.5 + s) * 0.25 = d / 8 * (2 s + 1)
     template <size_t J, size_t H>
@@ -95,7 +95,7 @@ struct IQ2_SPanel {
     const uint8_t* body_;
     VF32 d_;
     VU32 high_[2], scales_[2];  // byte J of the 8: of elements 32 J ..
-    PointsOf8<1024> points_;
+    PointsOf8 points_;
   };
 };
 

@@ -32,7 +32,7 @@ struct IQ2_XS {
       const int s = block.scales[e / 32] >> (e / 16 % 2 * 4) & 15;
       const float scale = d * (0.5f + static_cast<float>(s)) * 0.25f;
       const uint16_t point = block.points[e / 8];
-      const int value = kIq2Values[digit_of_8(kGridIq2Xs[point & 511], e % 8)];
+      const int value = kIq2Values[digit_of(kGridIq2Xs.points[point & 511], e % 8)];
       out[e] = scale * static_cast<float>(with_sign(value, even_signs(point >> 9), e % 8));
     }
   }
@@ -78,7 +78,7 @@ struct IQ2_XSPanel {
     }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return signed_codes<T>(points_.digits<T>(), signs_, kCodes);
+      return signed_codes<T>(points_, signs_, kCodes);
     }
     HWY_INLINE VF32 d() const { return d_; }  // d / 8: d * (0.5 + s) * 0.25 = d / 8 * (2 s + 1)
     template <size_t J, size_t H>
@@ -90,7 +90,7 @@ struct IQ2_XSPanel {
     const uint8_t* body_;
     VF32 d_;
     VU32 scales_[2];  // byte J of the 8: the two scales of elements 32 J ..
-    PointsOf8<512> points_;
+    PointsOf8 points_;
     VU32 signs_;
   };
 };

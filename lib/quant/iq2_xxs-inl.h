@@ -37,7 +37,7 @@ struct IQ2_XXS {
       const float scale = d * (0.5f + static_cast<float>(signs_scale >> 28)) * 0.25f;
       for (int e = 0; e < 32; ++e) {
         const uint32_t signs = even_signs(signs_scale >> (e / 8 * 7) & 127);
-        const int value = kIq2Values[digit_of_8(kGridIq2Xxs[sub.points[e / 8]], e % 8)];
+        const int value = kIq2Values[digit_of(kGridIq2Xxs.points[sub.points[e / 8]], e % 8)];
         *out++ = scale * static_cast<float>(with_sign(value, signs, e % 8));
       }
     }
@@ -80,7 +80,7 @@ struct IQ2_XXSPanel {
     }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return signed_codes<T>(points_.digits<T>(), signs_, kCodes);
+      return signed_codes<T>(points_, signs_, kCodes);
     }
     HWY_INLINE VF32 d() const { return d_; }  // d / 8: d * (0.5 + s) * 0.25 = d / 8 * (2 s + 1)
     template <size_t J, size_t H>
@@ -91,7 +91,7 @@ struct IQ2_XXSPanel {
    private:
     const uint8_t* body_;
     VF32 d_;
-    PointsOf8<256> points_;
+    PointsOf8 points_;
     VU32 signs_;
   };
 };

@@ -36,8 +36,8 @@ struct IQ3_S {
       const int s = block.scales[e / 64] >> (e / 32 % 2 * 4) & 15;
       const float scale = d * static_cast<float>(1 + 2 * s);
       const int high = block.points_high[e / 32] >> (e / 4 % 8) & 1;
-      const uint32_t point = kGridIq3S[static_cast<size_t>(block.points[e / 4] | high << 8)];
-      const int value = kIq3SValues[digit_of_4(point, e % 4)];
+      const uint32_t point = kGridIq3S.points[static_cast<size_t>(block.points[e / 4] | high << 8)];
+      const int value = kIq3SValues[digit_of(point, e % 4)];
       out[e] = scale * static_cast<float>(with_sign(value, block.signs[e / 8], e % 8));
     }
   }
@@ -77,12 +77,12 @@ struct IQ3_SPanel {
     }
     template <size_t J>
     HWY_INLINE void begin() {
-      points_.find<0>(kGridIq3S, load_dwords(body_, 3 + 2 * J), high_bits<2 * (J % 4)>(high_[J / 4]));
-      points_.find<1>(kGridIq3S, load_dwords(body_, 4 + 2 * J), high_bits<2 * (J % 4) + 1>(high_[J / 4]));
+      points_.find<0>(kGridIq3S, load_dwords(body_, 3 + 2 * J), spread_dword_bits<8 * (J % 4), 1, 1>(high_[J / 4]));
+      points_.find<1>(kGridIq3S, load_dwords(body_, 4 + 2 * J), spread_dword_bits<8 * (J % 4) + 4, 1, 1>(high_[J / 4]));
     }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return signed_codes<T>(points_.digits<T>(), load_dwords(body_, 19 + J), kCodes);
+      return signed_codes<T>(points_, load_dwords(body_, 19 + J), kCodes);
     }
     HWY_INLINE VF32 d() const { return d_; }
     template <size_t J, size_t H>
@@ -91,16 +91,10 @@ struct IQ3_SPanel {
     }
 
    private:
-    /// Bits 4 kNibble .. 4 kNibble + 3, each in a byte.
-    template <size_t kNibble>
-    static HWY_INLINE VU32 high_bits(VU32 v) {
-      return hn::BitCast(DU32(), with_flags<kNibble>(hn::Zero(DU8()), v, 1));
-    }
-
     const uint8_t* body_;
     VF32 d_;
     VU32 scales_, high_[2];
-    PointsOf4<512> points_;
+    PointsOf4 points_;
   };
 };
 

@@ -33,7 +33,7 @@ struct IQ3_XXS {
       const auto signs_scale = load<uint32_t>(block.signs_scales[e / 32]);
       const float scale = d * (0.5f + static_cast<float>(signs_scale >> 28)) * 0.5f;
       const uint32_t signs = even_signs(signs_scale >> (e / 8 % 4 * 7) & 127);
-      const int value = kIq3XxsValues[digit_of_4(kGridIq3Xxs[block.points[e / 4]], e % 4)];
+      const int value = kIq3XxsValues[digit_of(kGridIq3Xxs.points[block.points[e / 4]], e % 4)];
       out[e] = scale * static_cast<float>(with_sign(value, signs, e % 8));
     }
   }
@@ -76,7 +76,7 @@ struct IQ3_XXSPanel {
     }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return signed_codes<T>(points_.digits<T>(), signs_, kCodes);
+      return signed_codes<T>(points_, signs_, kCodes);
     }
     HWY_INLINE VF32 d() const { return d_; }  // d / 4: d * (0.5 + s) * 0.5 = d / 4 * (2 s + 1)
     template <size_t J, size_t H>
@@ -87,7 +87,7 @@ struct IQ3_XXSPanel {
    private:
     const uint8_t* body_;
     VF32 d_;
-    PointsOf4<256> points_;
+    PointsOf4 points_;
     VU32 signs_;
   };
 };

@@ -5,6 +5,7 @@
 //   bytes 4-35   8 bytes per sub-block: byte j holds element j (low nibble) and element j + 8 (high nibble)
 //   value = code_times_2[q] * (scale / 2), code_times_2 in fp4.h
 // The scale 0x7F, which stands for NaN in the format's origin, is 0 as in the reference tools.
+// Files also have a number for the whole tensor, beside it: "X.scale" for "X.weight" (lib/model/bind.h).
 // Source: GGUF specification, type 40; OCP 8-bit Floating Point Specification (E4M3).
 
 #ifndef QUERN_QUANT_NVFP4_H_

@@ -9,6 +9,10 @@
 
 #include "lib/quant/panel-inl.h"
 
+// Whether this target has AVX-512 VBMI, which moves bits and bytes about as the formats with few bits need it.
+#undef QUERN_PANEL_VBMI
+#define QUERN_PANEL_VBMI (HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3_DL)
+
 HWY_BEFORE_NAMESPACE();
 namespace quern::quant::HWY_NAMESPACE {
 
@@ -62,12 +66,29 @@ HWY_INLINE VU8 with_flags(VU8 codes, VU32 bits, uint8_t flag) {
   return hn::Or(codes, hn::IfThenElseZero(hn::TestBit(byte, bit), hn::Set(DU8(), flag)));
 }
 
+#if QUERN_PANEL_VBMI
+/// Byte b of every dword: 8 bits from its bit kFirst + kStep * b on. Bits beyond its ends are those of other dwords.
+template <int kFirst, int kStep>
+HWY_INLINE VU8 bit_windows(VU32 v) {
+  alignas(64) static constexpr std::array<uint8_t, 64> kFrom = [] {
+    std::array<uint8_t, 64> from{};
+    for (int i = 0; i < 64; ++i) from[i] = static_cast<uint8_t>((i % 8 / 4 * 32 + kFirst + i % 4 * kStep) & 63);
+    return from;
+  }();
+  return VU8{_mm512_multishift_epi64_epi8(hn::Load(DU8(), kFrom.data()).raw, v.raw)};
+}
+#endif
+
 /// The four 2-bit numbers in byte kByte of each dword, the lowest first, each in a byte.
 template <size_t kByte>
 HWY_INLINE VU8 spread_2_bits(VU32 v) {
+#if QUERN_PANEL_VBMI
+  return hn::And(bit_windows<8 * kByte, 2>(v), hn::Set(DU8(), 3));
+#else
   const VU32 byte = hn::BitCast(DU32(), byte_of<kByte>(v));
   const VU32 twice = hn::Or(byte, hn::ShiftLeft<12>(byte));  // bits 0-1 and 4-5 are where they belong
   return hn::And(hn::BitCast(DU8(), hn::Or(twice, hn::ShiftLeft<6>(twice))), hn::Set(DU8(), 3));
+#endif
 }
 
 /// Bytes 0 and 2 (kOdd = 0) or 1 and 3 (1) of a's dwords, then of b's.
@@ -86,10 +107,14 @@ HWY_INLINE VU32 alternate_bytes(VU32 a, VU32 b) {
 /// Four numbers of kBits bits, the first one at bit kFrom of each dword: their bits under kMask, each in a byte.
 template <int kFrom, int kBits, uint32_t kMask>
 HWY_INLINE VU32 spread_dword_bits(VU32 v) {
+#if QUERN_PANEL_VBMI
+  return hn::And(hn::BitCast(DU32(), bit_windows<kFrom, kBits>(v)), hn::Set(DU32(), kMask * 0x01010101u));
+#else
   const VU32 low = hn::Or(moved_dword_bits<kFrom, 0>(v, kMask), moved_dword_bits<kFrom + kBits, 8>(v, kMask << 8));
   const VU32 high = hn::Or(moved_dword_bits<kFrom + 2 * kBits, 16>(v, kMask << 16),
                            moved_dword_bits<kFrom + 3 * kBits, 24>(v, kMask << 24));
   return hn::Or(low, high);
+#endif
 }
 
 /// `flags` in every dword where bit kBit of v is set, else 0.

@@ -66,21 +66,6 @@ struct TQ1_0 {
 HWY_BEFORE_NAMESPACE();
 namespace quern::quant::HWY_NAMESPACE {
 
-/// Digit kDigit of every byte.
-template <size_t kDigit>
-HWY_INLINE VU8 ternary_digit(VU8 bytes) {
-  if constexpr (kDigit > 0) {
-    return ternary_digit<kDigit - 1>(hn::Add(hn::Add(bytes, bytes), bytes));  // modulo 256
-  } else {
-    // 3 * byte / 256 in both bytes of a 16-bit lane.
-    const DU16 d16;
-    const auto lanes = hn::BitCast(d16, bytes), three = hn::Set(d16, uint16_t{3}), mask = hn::Set(d16, uint16_t{0xFF});
-    const auto low = hn::ShiftRight<8>(hn::Mul(hn::And(lanes, mask), three));
-    const auto high = hn::MulHigh(hn::AndNot(mask, lanes), three);
-    return hn::BitCast(DU8(), hn::Or(low, hn::ShiftLeft<8>(high)));
-  }
-}
-
 struct TQ1_0Panel {
   static constexpr size_t kGroup = TQ1_0::kBlockElems, kBlockBytes = sizeof(TQ1_0::Block);
   static constexpr size_t kHeadOffset = 52, kHeadBytes = 2, kSub = 32;
@@ -89,16 +74,33 @@ struct TQ1_0Panel {
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group + kHeadBytes * kLanes), d_(load_f16(group)) {}
+    template <size_t J, size_t T = 0>
+    HWY_INLINE void begin() {
+      if constexpr (T < 8) {
+        constexpr size_t kDword = 8 * J + T;  // of the elements
+        if constexpr (kDword < 8) {
+          left_[T] = bytes(kDword);
+        } else if constexpr (kDword < 40) {
+          left_[T] = times_3(left_[T]);
+        } else if constexpr (kDword < 44) {
+          left_[T] = bytes(kDword - 32);
+        } else if constexpr (kDword < 60) {
+          left_[T] = times_3(left_[(T + 4) % 8]);
+        } else if constexpr (kDword == 60) {
+          left_[T] = bytes(12);
+        } else {
+          left_[T] = times_3(left_[T - 1]);
+        }
+        begin<J, T + 1>();
+      }
+    }
+    /// The first digit of what is left: byte * 3 / 256.
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      constexpr size_t kDword = 8 * J + T;  // of the elements
-      if constexpr (kDword < 40) {
-        return digit_of<kDword / 8>(kDword % 8);
-      } else if constexpr (kDword < 60) {
-        return digit_of<(kDword - 40) / 4>(8 + kDword % 4);
-      } else {
-        return digit_of<kDword - 60>(12);
-      }
+      const VU8 one = hn::Set(DU8(), 1);
+      const VU8 above_1 = hn::Min(hn::SaturatedSub(left_[T], hn::Set(DU8(), 85)), one);
+      const VU8 above_2 = hn::Min(hn::SaturatedSub(left_[T], hn::Set(DU8(), 170)), one);
+      return hn::Add(above_1, above_2);
     }
     HWY_INLINE VF32 d() const { return d_; }
     template <size_t J, size_t H>
@@ -107,13 +109,12 @@ struct TQ1_0Panel {
     }
 
    private:
-    template <size_t kDigit>
-    HWY_INLINE VU8 digit_of(size_t dword) const {
-      return ternary_digit<kDigit>(hn::BitCast(DU8(), load_dwords(body_, dword)));
-    }
+    HWY_INLINE VU8 bytes(size_t dword) const { return hn::BitCast(DU8(), load_dwords(body_, dword)); }
+    static HWY_INLINE VU8 times_3(VU8 v) { return hn::Add(hn::Add(v, v), v); }  // modulo 256
 
     const uint8_t* body_;
     VF32 d_;
+    VU8 left_[8];  // of the bytes of the 32 elements, without their digits so far
   };
 };
 

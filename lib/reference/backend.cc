@@ -48,11 +48,15 @@ class Weight final : public compute::Weight {
         format_(format) {
     if (usage == Usage::gather) return;
     floats_.resize(source.shape.elements());
-    for (uint32_t r = 0; r < rows(); ++r) format.decode(source.row(r), floats_.data() + uint64_t{r} * cols(), cols());
+    for (uint32_t r = 0; r < rows(); ++r) decode_row(r, floats_.data() + uint64_t{r} * cols());
   }
   uint64_t size_bytes() const override { return floats_.size() * sizeof(float); }
   const float* row(uint32_t r) const { return floats_.data() + uint64_t{r} * cols(); }
-  void decode_row(uint32_t r, float* out) const { format_.decode(source_.row(r), out, cols()); }
+  void decode_row(uint32_t r, float* out) const {
+    format_.decode(source_.row(r), out, cols());
+    if (source_.scale == 1) return;
+    for (uint32_t c = 0; c < cols(); ++c) out[c] *= source_.scale;
+  }
 
  private:
   tensor::TensorView source_;

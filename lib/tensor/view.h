@@ -32,6 +32,7 @@ struct TensorView {
   DType type = DType::f32;
   Shape shape;
   uint64_t row_bytes = 0;
+  float scale = 1;  ///< Of the whole tensor: its elements are what the type's decoding gives, times this.
 
   const std::byte* row(uint64_t r) const { return data + r * row_bytes; }
   uint64_t size_bytes() const { return row_bytes * shape.rows(); }

@@ -46,6 +46,12 @@ class Model:
     def factors(self, name, length, least=1.5, spread=0.5):
         self.tensors.append([name, [length], spread, least])
 
+    def scales(self):
+        """A number that multiplies the products of each matrix, or one for each expert."""
+        for name, extents, _, _ in list(self.tensors):
+            if len(extents) > 1 and name.startswith("blk.") and "gate_inp" not in name:
+                self.tensors.append([name.replace(".weight", ".scale"), [extents[2] if len(extents) == 3 else 1], 0.25, 1.0])
+
     def ends(self, tied=False, gain=2.0):
         self.tensors.append(["token_embd.weight", [N_EMBD, N_VOCAB], 1.0, 0.0])
         self.norm("output_norm.weight")
@@ -159,6 +165,26 @@ def mixtral():
     for i in range(m.layers):
         m.attention(i)
         m.experts(i, 6, N_FF)
+    return m
+
+
+def llama_scaled():
+    """Tensors in the manner of NVFP4, whose blocks' scales are relative to one number for the tensor. No biases in the
+    feed-forward block: there the reference adds them before it multiplies, elsewhere after."""
+    m = Model("llama", 16)
+    m.rope()
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i, bias="q k v output".split())
+        m.ffn(i)
+    m.scales()
+    return m
+
+
+def mixtral_scaled():
+    m = mixtral()
+    m.seed = 17
+    m.scales()
     return m
 
 
@@ -337,8 +363,8 @@ def gpt_oss():
     return m
 
 
-FAMILIES = [llama, llama_fused, mixtral, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long, gemma, gemma2, gemma3,
-            granite, granitemoe, gpt_oss]
+FAMILIES = [llama, llama_fused, llama_scaled, mixtral, mixtral_scaled, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long,
+            gemma, gemma2, gemma3, granite, granitemoe, gpt_oss]
 
 
 def describe(name):

@@ -147,6 +147,24 @@ TEST_CASE("tensors that nothing asks for are passed over") {
   CHECK(messages[0].find("2 tensors are not used, the first is 'blk.7.attn_q.weight'") != std::string::npos);
 }
 
+TEST_CASE("a number beside a matrix multiplies it, and is checked") {
+  TinyModel tiny;
+  tiny.f32_tensor("blk.1.attn_q.scale", {1}, {0.25f});
+  tiny.f32_tensor("token_embd.scale", {1}, {4});
+  std::vector<std::string> messages;
+  model::OpenOptions options;
+  options.log = [&](LogLevel, std::string_view text) { messages.emplace_back(text); };
+  REQUIRE(open_tiny(tiny, options).has_value());
+  CHECK(messages.empty());  // both are used
+  tiny.f32_tensor("blk.1.attn_q.scale", {2}, {1, 1});
+  check_error(tiny, Errc::format, "tensor 'blk.1.attn_q.scale': expected the shape [1], found [2]");
+  tiny.f32_tensor("blk.1.attn_q.scale", {1}, {std::numeric_limits<float>::infinity()});
+  check_error(tiny, Errc::format, "tensor 'blk.1.attn_q.scale': element 0: expected a number, found inf");
+  tiny.tensor("blk.1.attn_q.scale").type = 1;
+  tiny.tensor("blk.1.attn_q.scale").bytes.resize(2);
+  check_error(tiny, Errc::unsupported, "tensor 'blk.1.attn_q.scale': expected F32, found type F16");
+}
+
 TEST_CASE("rope_freqs must be finite and positive") {
   TinyModel tiny;
   tiny.f32_tensor("rope_freqs.weight", {4}, {1, 2, 4, 8});

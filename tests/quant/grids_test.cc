@@ -8,19 +8,22 @@ using namespace quern;
 
 namespace {
 
-/// Coordinates of kGrid that differ from those in the file.
-template <size_t kCount, size_t kValues>
-size_t differences(const quant::Grid<kCount>& grid, int (*digit_of)(uint32_t, int), const int8_t (&values)[kValues],
-                   const char* file) {
+/// Coordinates of `grid`, in either of its forms, that differ from those in the file.
+template <size_t kCoordinates, size_t kCount, size_t kValues>
+size_t differences(const quant::Grid<kCount>& grid, const int8_t (&values)[kValues], const char* file) {
   const std::vector<std::byte> expected = read_quant_data(file);
-  const size_t n = expected.size() / kCount;
   CAPTURE(file);
-  REQUIRE(expected.size() == kCount * (digit_of == quant::digit_of_8 ? 8 : 4));
+  REQUIRE(expected.size() == kCount * kCoordinates);
+  constexpr int kBits = kCoordinates == 8 ? 2 : 3;
   size_t wrong = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
-    const int digit = digit_of(grid[i / n], static_cast<int>(i % n));
+    const size_t point = i / kCoordinates;
+    const int coordinate = static_cast<int>(i % kCoordinates);
+    const int code = grid.low[point] | grid.high[point] << 8;
+    const int digit = quant::digit_of(grid.points[point], coordinate);
     REQUIRE(digit < static_cast<int>(kValues));
     wrong += values[digit] != static_cast<int8_t>(expected[i]);
+    wrong += (code >> (kBits * coordinate) & ((1 << kBits) - 1)) != digit;
   }
   return wrong;
 }
@@ -29,10 +32,10 @@ size_t differences(const quant::Grid<kCount>& grid, int (*digit_of)(uint32_t, in
 
 TEST_CASE("grids hold the points of the reference library in its order") {
   using namespace quant;
-  CHECK(differences(kGridIq1, digit_of_8, kIq1Values, "grid_iq1.i8") == 0);
-  CHECK(differences(kGridIq2Xxs, digit_of_8, kIq2Values, "grid_iq2_xxs.i8") == 0);
-  CHECK(differences(kGridIq2Xs, digit_of_8, kIq2Values, "grid_iq2_xs.i8") == 0);
-  CHECK(differences(kGridIq2S, digit_of_8, kIq2Values, "grid_iq2_s.i8") == 0);
-  CHECK(differences(kGridIq3Xxs, digit_of_4, kIq3XxsValues, "grid_iq3_xxs.i8") == 0);
-  CHECK(differences(kGridIq3S, digit_of_4, kIq3SValues, "grid_iq3_s.i8") == 0);
+  CHECK(differences<8>(kGridIq1, kIq1Values, "grid_iq1.i8") == 0);
+  CHECK(differences<8>(kGridIq2Xxs, kIq2Values, "grid_iq2_xxs.i8") == 0);
+  CHECK(differences<8>(kGridIq2Xs, kIq2Values, "grid_iq2_xs.i8") == 0);
+  CHECK(differences<8>(kGridIq2S, kIq2Values, "grid_iq2_s.i8") == 0);
+  CHECK(differences<4>(kGridIq3Xxs, kIq3XxsValues, "grid_iq3_xxs.i8") == 0);
+  CHECK(differences<4>(kGridIq3S, kIq3SValues, "grid_iq3_s.i8") == 0);
 }

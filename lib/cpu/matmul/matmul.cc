@@ -134,13 +134,22 @@ void Matmul::run_task(const Task& task, uint8_t* scratch) {
       }
     }
   }
-  if (product.bias == nullptr) return;
-  const float* bias = static_cast<const VectorWeight*>(product.bias)->data();
-  const size_t begin = task.panel_begin * kernels.lanes,
-               end = std::min<size_t>(task.panel_end * kernels.lanes, weight.rows());
+  finish_task(task, tiles);
+}
+
+void Matmul::finish_task(const Task& task, std::span<const Tile> tiles) {
+  const Product& product = *task.product;
+  const float scale = product.weight->scale();
+  if (product.bias == nullptr && scale == 1) return;
+  const float* bias = product.bias ? static_cast<const VectorWeight*>(product.bias)->data() : nullptr;
+  const size_t lanes = product.weight->kernels().lanes, begin = task.panel_begin * lanes,
+               end = std::min<size_t>(task.panel_end * lanes, product.weight->rows());
   for (const Tile& tile : tiles) {
-    for (uint32_t c = tile.first_column; c < tile.first_column + tile.width; ++c)
-      add_row(out.row(product.out_rows ? product.out_rows[c] : c) + begin, bias + begin, end - begin);
+    for (uint32_t c = tile.first_column; c < tile.first_column + tile.width; ++c) {
+      float* const row = product.out.row(product.out_rows ? product.out_rows[c] : c) + begin;
+      if (scale != 1) scale_row(row, scale, row, end - begin);
+      if (bias != nullptr) add_row(row, bias + begin, end - begin);
+    }
   }
 }
 

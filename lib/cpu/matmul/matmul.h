@@ -41,6 +41,8 @@ class Matmul {
   /// Divides one product into tasks; bytes_left: of this and the following products' weights.
   void plan(const Product& product, size_t& bytes_left);
   static void run_task(const Task& task, uint8_t* scratch);
+  /// What follows the sums: the weight's scale, then the bias.
+  static void finish_task(const Task& task, std::span<const Tile> tiles);
 
   base::ThreadPool& pool_;
   std::array<Activations, kActivationKinds> activations_;
