@@ -38,16 +38,15 @@ constexpr TensorSpec part(TensorSpec tensor, Dim first, Dim of) {
   tensor.part = {first, of};
   return tensor;
 }
-constexpr TensorSpec dense(TensorSpec tensor) {
-  tensor.layers = Layers::dense;
+constexpr TensorSpec when(When condition, TensorSpec tensor) {
+  tensor.when = condition;
   return tensor;
 }
-constexpr TensorSpec beside_experts(TensorSpec tensor) {
-  tensor.layers = Layers::with_experts;
-  return tensor;
-}
-constexpr TensorSpec shared(TensorSpec tensor) {
-  tensor.layers = Layers::with_shared_expert;
+constexpr TensorSpec dense(TensorSpec tensor) { return when(When::dense, tensor); }
+constexpr TensorSpec beside_experts(TensorSpec tensor) { return when(When::with_experts, tensor); }
+constexpr TensorSpec shared(TensorSpec tensor) { return when(When::with_shared_expert, tensor); }
+constexpr TensorSpec per_head(TensorSpec tensor) {
+  tensor.experts = Experts::per_head;
   return tensor;
 }
 constexpr TensorSpec stacked(TensorSpec tensor) {

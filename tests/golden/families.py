@@ -337,8 +337,69 @@ def gpt_oss():
     return m
 
 
+def deepseek(seed, q_rank, layers=3):
+    m = Model("deepseek2", seed, heads=4, heads_kv=1, layers=layers)
+    rank, rot, plain, v = 32, 16, 24, 20
+    m.key("attention.kv_lora_rank", "u32", rank)
+    m.key("attention.key_length", "u32", rank + rot)
+    m.key("attention.value_length", "u32", rank)
+    m.key("attention.key_length_mla", "u32", plain + rot)
+    m.key("attention.value_length_mla", "u32", v)
+    m.rope(dimensions=rot)
+    m.key("rope.scaling.type", "str", "yarn")
+    m.key("rope.scaling.factor", "f32", 40.0)
+    m.key("rope.scaling.original_context_length", "u32", 64)
+    m.key("rope.scaling.yarn_log_multiplier", "f32", 0.0707)
+    m.key("leading_dense_block_count", "u32", 1)
+    m.key("expert_count", "u32", 8)
+    m.key("expert_used_count", "u32", 3)
+    m.key("expert_feed_forward_length", "u32", 40)
+    m.key("expert_shared_count", "u32", 2)
+    m.ends()
+    for i in range(layers):
+        b = f"blk.{i}."
+        m.norm(b + "attn_norm.weight")
+        if q_rank:
+            m.matrix(b + "attn_q_a.weight", N_EMBD, q_rank)
+            m.norm(b + "attn_q_a_norm.weight", q_rank)
+            m.matrix(b + "attn_q_b.weight", q_rank, m.heads * (plain + rot))
+        else:
+            m.matrix(b + "attn_q.weight", N_EMBD, m.heads * (plain + rot))
+        m.matrix(b + "attn_kv_a_mqa.weight", N_EMBD, rank + rot)
+        m.norm(b + "attn_kv_a_norm.weight", rank)
+        m.matrix(b + "attn_k_b.weight", plain, rank, m.heads)
+        m.matrix(b + "attn_v_b.weight", rank, v, m.heads)
+        m.matrix(b + "attn_output.weight", m.heads * v, N_EMBD)
+        if i == 0:
+            m.ffn(i)
+        else:
+            m.experts(i, 8, 40, shared=80)
+            if q_rank:
+                m.bias(f"{b}exp_probs_b.bias", 8)
+    return m
+
+
+def deepseek2_lite():
+    """Queries in one step, softmax."""
+    m = deepseek(16, 0, layers=26)  # by which the reference tells that there is no rank of queries
+    m.key("expert_weights_scale", "f32", 1.0)
+    return m
+
+
+def deepseek3():
+    """Queries in two steps, sigmoid, a bias of the choice, groups of experts."""
+    m = deepseek(17, 48)
+    m.key("attention.q_lora_rank", "u32", 48)
+    m.key("expert_weights_scale", "f32", 2.5)
+    m.key("expert_weights_norm", "bool", True)
+    m.key("expert_gating_func", "u32", 2)
+    m.key("expert_group_count", "u32", 4)
+    m.key("expert_group_used_count", "u32", 2)
+    return m
+
+
 FAMILIES = [llama, llama_fused, mixtral, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long, gemma, gemma2, gemma3,
-            granite, granitemoe, gpt_oss]
+            granite, granitemoe, gpt_oss, deepseek2_lite, deepseek3]
 
 
 def describe(name):

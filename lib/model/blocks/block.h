@@ -45,6 +45,20 @@ struct Block {
     if (hparams.residual_scale != 1) stream.scale(made, hparams.residual_scale);
     stream.add(x, made);
   }
+  compute::RopePairs rope_pairs() const {
+    return spec.rope == arch::Rope::halves ? compute::RopePairs::halves : compute::RopePairs::interleaved;
+  }
+  compute::AttentionShape attention_shape() const {
+    compute::AttentionShape shape;
+    shape.n_heads = params().n_head;
+    shape.n_kv_heads = params().n_head_kv;
+    shape.k_dim = hparams.k_dim;
+    shape.v_dim = hparams.v_dim;
+    shape.scale = hparams.attention_scale;
+    shape.softcap = hparams.attention_softcap;
+    shape.sinks = weights.find(arch::Slot::attn_sinks, layer);
+    return shape;
+  }
   compute::Glu glu() const {
     switch (spec.ffn) {
       case arch::Ffn::swiglu:
