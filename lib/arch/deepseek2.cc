@@ -20,6 +20,7 @@ constexpr std::array kOwnKeys = {
     Key::yarn_log_multiplier,
     Key::leading_dense_blocks,
     Key::attention_temperature,
+    Key::nextn_layers,
 };
 constexpr auto kKeysRead = join(kSizeKeys, kRopeKeys, kExpertKeys, kOwnKeys);
 constexpr KeyDefault kDefaults[] = {{Key::expert_weights_norm, 0}};
@@ -35,9 +36,6 @@ constexpr std::array kLatentAttention = {
     per_head(matrix(Slot::attn_k_b, "blk.{}.attn_k_b.weight", Dim::k_plain, Dim::kv_rank)),
     per_head(matrix(Slot::attn_v_b, "blk.{}.attn_v_b.weight", Dim::kv_rank, Dim::v_full)),
     matrix(Slot::attn_output, "blk.{}.attn_output.weight", Dim::attn_full, Dim::embd),
-};
-constexpr std::array kChoiceBias = {
-    optional(beside_experts(vector(Slot::router_choice_bias, "blk.{}.exp_probs_b.bias", Dim::experts))),
 };
 constexpr auto kTensors = join(kEnds, kLatentAttention, kFfnNorm, kFfn, kExperts, kChoiceBias, kSharedExpert);
 

@@ -68,6 +68,7 @@ enum class Key : uint32_t {
   expert_group_count,
   expert_group_used_count,
   leading_dense_blocks,
+  nextn_layers,
   expert_gating,
   expert_weights_norm,
   expert_weights_scale,

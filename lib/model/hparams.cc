@@ -85,12 +85,13 @@ constexpr Row kTable[] = {
     {Key::expert_group_count, "expert_group_count", Kind::integer, 0, kMaxExperts, constant(0)},
     {Key::expert_group_used_count, "expert_group_used_count", Kind::integer, 0, kMaxExperts, constant(0)},
     {Key::leading_dense_blocks, "leading_dense_block_count", Kind::integer, 0, 1024, constant(0)},
+    {Key::nextn_layers, "nextn_predict_layers", Kind::integer, 0, 1023, constant(0)},
     {Key::expert_gating, "expert_gating_func", Kind::integer, 0, 3, constant(0)},
     {Key::expert_weights_norm, "expert_weights_norm", Kind::flag, 0, 1, constant(1)},
     {Key::expert_weights_scale, "expert_weights_scale", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_dimension_count, "rope.dimension_count", Kind::integer, 2, kMaxHeadDim, copy_of(Key::key_length)},
     {Key::rope_freq_base, "rope.freq_base", Kind::real, 1e-3, 1e30, constant(10000)},
-    {Key::rope_freq_base_local, "rope.freq_base_swa", Kind::real, 1e-3, 1e30, constant(10000)},
+    {Key::rope_freq_base_local, "rope.freq_base_swa", Kind::real, 1e-3, 1e30, copy_of(Key::rope_freq_base)},
     {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, kScalingTypes.size() - 1, constant(kScalingAbsent)},
     {Key::rope_scale_linear, "rope.scale_linear", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_scaling_factor, "rope.scaling.factor", Kind::real, 0, 1e6, copy_of(Key::rope_scale_linear)},
@@ -261,7 +262,8 @@ Result<RopeParams> rope_params(const Values& values, const Reader& reader, std::
 bool last_of(uint32_t every, uint32_t layer) { return every > 0 && (layer + 1) % every == 0; }
 
 std::vector<LayerParams> layer_params(const Values& values, const Reader& reader, const arch::ArchSpec& spec) {
-  const auto n_layer = static_cast<uint32_t>(scalar(values, Key::block_count));
+  // The last layers may be there to predict further tokens: another mechanism, which is not used.
+  const auto n_layer = static_cast<uint32_t>(scalar(values, Key::block_count) - scalar(values, Key::nextn_layers));
   const bool window = scalar(values, Key::sliding_window) > 0;
   const bool window_by_layer = reader.per_layer(row_of(Key::sliding_window_pattern));
   const bool local_rope = reader.listed(Key::rope_freq_base_local);
@@ -377,7 +379,10 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   Hparams hp;
   hp.n_ctx_train = whole(Key::context_length);
   hp.n_embd = whole(Key::embedding_length);
-  hp.n_layer = whole(Key::block_count);
+  QUERN_ENSURE(scalar(values, Key::nextn_layers) < scalar(values, Key::block_count), Errc::format,
+               reader.where(cat(prefix, "nextn_predict_layers")),
+               "expected less than block_count = ", whole(Key::block_count), ", found ", whole(Key::nextn_layers));
+  hp.n_layer = whole(Key::block_count) - whole(Key::nextn_layers);
   hp.vocab_size = whole(Key::vocab_size);
   hp.k_dim = whole(Key::key_length);
   hp.v_dim = whole(Key::value_length);

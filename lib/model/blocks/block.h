@@ -27,10 +27,15 @@ struct Block {
   compute::MatmulTarget product(arch::Slot weight, arch::Slot bias, compute::Mat out) const {
     return {weights.find(weight, layer), bias == arch::Slot::none ? nullptr : weights.find(bias, layer), out};
   }
+  /// out = x where the model has no such norm; out may be x.
   void normalize(compute::Mat x, arch::Slot slot, compute::Mat out) const {
-    stream.rms_norm(x, weight(slot), hparams.rms_eps, out);
+    if (const compute::Weight* const norm = weights.find(slot, layer)) {
+      stream.rms_norm(x, *norm, hparams.rms_eps, out);
+    } else {
+      stream.copy(x, out);
+    }
   }
-  /// Every head of x on its own, where the model has such a norm.
+  /// Every head of x on its own, or all at once (as the norm's weight is long), where the model has such a norm.
   void normalize_heads(compute::Mat x, arch::Slot slot) const {
     const compute::Weight* const norm = weights.find(slot, layer);
     if (norm == nullptr) return;
