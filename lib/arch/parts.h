@@ -38,16 +38,15 @@ constexpr TensorSpec part(TensorSpec tensor, Dim first, Dim of) {
   tensor.part = {first, of};
   return tensor;
 }
-constexpr TensorSpec dense(TensorSpec tensor) {
-  tensor.layers = Layers::dense;
+constexpr TensorSpec when(When condition, TensorSpec tensor) {
+  tensor.when = condition;
   return tensor;
 }
-constexpr TensorSpec beside_experts(TensorSpec tensor) {
-  tensor.layers = Layers::with_experts;
-  return tensor;
-}
-constexpr TensorSpec shared(TensorSpec tensor) {
-  tensor.layers = Layers::with_shared_expert;
+constexpr TensorSpec dense(TensorSpec tensor) { return when(When::dense, tensor); }
+constexpr TensorSpec beside_experts(TensorSpec tensor) { return when(When::with_experts, tensor); }
+constexpr TensorSpec shared(TensorSpec tensor) { return when(When::with_shared_expert, tensor); }
+constexpr TensorSpec per_head(TensorSpec tensor) {
+  tensor.experts = Experts::per_head;
   return tensor;
 }
 constexpr TensorSpec stacked(TensorSpec tensor) {
@@ -96,9 +95,8 @@ inline constexpr std::array kLongRope = {
     factors(Slot::rope_short, "rope_factors_short.weight"),
 };
 
-/// Attention with its norm; queries, keys and values are a tensor each or one for all.
-inline constexpr std::array kAttention = {
-    vector(Slot::attn_norm, "blk.{}.attn_norm.weight", Dim::embd),
+/// Queries, keys and values are a tensor each or one for all.
+inline constexpr std::array kAttentionWithoutNorm = {
     matrix(Slot::attn_q, "blk.{}.attn_q.weight", Dim::embd, Dim::q),
     matrix(Slot::attn_k, "blk.{}.attn_k.weight", Dim::embd, Dim::k),
     matrix(Slot::attn_v, "blk.{}.attn_v.weight", Dim::embd, Dim::v),
@@ -107,6 +105,9 @@ inline constexpr std::array kAttention = {
     part(matrix(Slot::attn_v, "blk.{}.attn_qkv.weight", Dim::embd, Dim::v), Dim::q_k, Dim::q_k_v),
     matrix(Slot::attn_output, "blk.{}.attn_output.weight", Dim::attn, Dim::embd),
 };
+
+inline constexpr auto kAttention =
+    join(std::array{vector(Slot::attn_norm, "blk.{}.attn_norm.weight", Dim::embd)}, kAttentionWithoutNorm);
 
 inline constexpr std::array kAttentionBias = {
     optional(vector(Slot::attn_q_bias, "blk.{}.attn_q.bias", Dim::q)),
@@ -124,6 +125,12 @@ inline constexpr std::array kHeadNorms = {
     vector(Slot::attn_k_norm, "blk.{}.attn_k_norm.weight", Dim::k_head),
 };
 
+/// Norms of queries and keys, over all heads.
+inline constexpr std::array kRowNorms = {
+    vector(Slot::attn_q_norm, "blk.{}.attn_q_norm.weight", Dim::q),
+    vector(Slot::attn_k_norm, "blk.{}.attn_k_norm.weight", Dim::k),
+};
+
 /// Norms of what attention and the feed-forward block hand on.
 inline constexpr std::array kPostNorms = {
     vector(Slot::attn_post_norm, "blk.{}.post_attention_norm.weight", Dim::embd),
@@ -136,6 +143,13 @@ inline constexpr std::array kFfnNorm = {vector(Slot::ffn_norm, "blk.{}.ffn_norm.
 inline constexpr std::array kFfn = {
     dense(matrix(Slot::ffn_gate, "blk.{}.ffn_gate.weight", Dim::embd, Dim::ff)),
     dense(matrix(Slot::ffn_up, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff)),
+    dense(matrix(Slot::ffn_down, "blk.{}.ffn_down.weight", Dim::ff, Dim::embd)),
+};
+
+/// The same with gate and up in one tensor, the gate first.
+inline constexpr std::array kFusedFfn = {
+    dense(part(matrix(Slot::ffn_gate, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::zero, Dim::ff_twice)),
+    dense(part(matrix(Slot::ffn_up, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::ff, Dim::ff_twice)),
     dense(matrix(Slot::ffn_down, "blk.{}.ffn_down.weight", Dim::ff, Dim::embd)),
 };
 
@@ -162,6 +176,11 @@ inline constexpr std::array kExpertBias = {
     optional(stacked(vector(Slot::experts_gate_bias, "blk.{}.ffn_gate_exps.bias", Dim::ff_expert))),
     optional(stacked(vector(Slot::experts_up_bias, "blk.{}.ffn_up_exps.bias", Dim::ff_expert))),
     optional(stacked(vector(Slot::experts_down_bias, "blk.{}.ffn_down_exps.bias", Dim::embd))),
+};
+
+/// What is added to the experts' weights for the choice alone.
+inline constexpr std::array kChoiceBias = {
+    optional(beside_experts(vector(Slot::router_choice_bias, "blk.{}.exp_probs_b.bias", Dim::experts))),
 };
 
 /// Experts as files of early 2024 have them: a tensor each.

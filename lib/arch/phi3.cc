@@ -13,11 +13,6 @@ namespace {
 constexpr std::array kOwnKeys = {Key::sliding_window};
 constexpr auto kKeysRead = join(kSizeKeys, kRopeKeys, kOwnKeys);
 
-constexpr std::array kFusedFfn = {
-    part(matrix(Slot::ffn_gate, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::zero, Dim::ff_twice),
-    part(matrix(Slot::ffn_up, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::ff, Dim::ff_twice),
-    matrix(Slot::ffn_down, "blk.{}.ffn_down.weight", Dim::ff, Dim::embd),
-};
 constexpr auto kTensors = join(kEnds, kLongRope, kAttention, kAttentionBias, kFfnNorm, kFusedFfn);
 
 }  // namespace

@@ -3,13 +3,13 @@
 
 namespace quern::arch {
 
-extern const ArchSpec kGemma, kGemma2, kGemma3, kGptOss, kGranite, kGraniteMoe, kLlama, kMistral3, kPhi3, kQwen2,
-    kQwen3, kQwen3Moe, kSmolLm3;
+extern const ArchSpec kDeepSeek2, kGemma, kGemma2, kGemma3, kGlm4, kGlm4Moe, kGptOss, kGranite, kGraniteMoe, kLlama,
+    kMiniMaxM2, kMistral3, kOlmo2, kPhi3, kQwen2, kQwen3, kQwen3Moe, kSeedOss, kSmolLm3;
 
 namespace {
 constexpr const ArchSpec* kArchitectures[] = {
-    &kGemma,    &kGemma2, &kGemma3, &kGptOss, &kGranite,  &kGraniteMoe, &kLlama,
-    &kMistral3, &kPhi3,   &kQwen2,  &kQwen3,  &kQwen3Moe, &kSmolLm3,
+    &kDeepSeek2, &kGemma,    &kGemma2, &kGemma3, &kGlm4,  &kGlm4Moe, &kGptOss,   &kGranite, &kGraniteMoe, &kLlama,
+    &kMiniMaxM2, &kMistral3, &kOlmo2,  &kPhi3,   &kQwen2, &kQwen3,   &kQwen3Moe, &kSeedOss, &kSmolLm3,
 };
 }  // namespace
 

@@ -19,8 +19,9 @@ enum class Norm { rms };
 /// Which elements of a head rotary embedding turns together: (2i, 2i+1), or (i, i + n_rot/2).
 enum class Rope { interleaved, halves };
 
-/// How tokens see each other: queries in groups that share a key-value head.
-enum class Attention { grouped };
+/// How tokens see each other. grouped: queries in groups share a key-value head. latent: keys and values are made of
+/// one short vector per token, which is all that is cached (MLA).
+enum class Attention { grouped, latent };
 
 /// The feed-forward block, down(f(gate(x)) * up(x)): f is silu, or gelu in its approximation by tanh. clipped_swiglu:
 /// gate and up are clipped and f is a steeper silu, of which compute::Glu tells all.
@@ -45,6 +46,10 @@ enum class Key : uint32_t {
   key_length,
   value_length,
   feed_forward_length,
+  key_length_full,
+  value_length_full,
+  q_rank,
+  kv_rank,
   rms_eps,
   embedding_scale,
   residual_scale,
@@ -59,6 +64,11 @@ enum class Key : uint32_t {
   expert_used_count,
   expert_feed_forward_length,
   expert_shared_feed_forward_length,
+  expert_shared_count,
+  expert_group_count,
+  expert_group_used_count,
+  leading_dense_blocks,
+  nextn_layers,
   expert_gating,
   expert_weights_norm,
   expert_weights_scale,
@@ -99,6 +109,13 @@ enum class Dim {
   q_k,        ///< q + k
   q_k_v,      ///< q + k + v
   attn,       ///< head_count * value_length: what attention hands on
+  q_rank,     ///< q_lora_rank
+  kv_rank,    ///< kv_lora_rank
+  kv_latent,  ///< kv_rank + rope_dimension_count
+  q_full,     ///< head_count * key_length_mla
+  k_plain,    ///< key_length_mla - rope_dimension_count
+  v_full,     ///< value_length_mla
+  attn_full,  ///< head_count * value_length_mla
   ff,         ///< feed_forward_length
   ff_twice,   ///< 2 * feed_forward_length
   experts,    ///< expert_count
@@ -129,6 +146,13 @@ enum class Slot : uint32_t {
   attn_q_norm,
   attn_k_norm,
   attn_sinks,
+  attn_q_a,
+  attn_q_a_norm,
+  attn_q_b,
+  attn_kv_a,
+  attn_kv_a_norm,
+  attn_k_b,
+  attn_v_b,
   attn_post_norm,
   ffn_norm,
   ffn_gate,
@@ -140,6 +164,7 @@ enum class Slot : uint32_t {
   ffn_post_norm,
   router,
   router_bias,
+  router_choice_bias,
   experts_gate,
   experts_up,
   experts_down,
@@ -167,10 +192,11 @@ enum class Experts {
   none,      ///< the tensor belongs to no expert
   stacked,   ///< one tensor for all, with the expert as its last dimension
   separate,  ///< a tensor each; the second "{}" of the name stands for the expert
+  per_head,  ///< no experts: one matrix per query head, stacked in one tensor
 };
 
-/// Which layers have a tensor.
-enum class Layers { all, dense, with_experts, with_shared_expert };
+/// Where there is a tensor: in layers with or without experts, in models with or without a rank of queries.
+enum class When { always, dense, with_experts, with_shared_expert, with_q_rank, without_q_rank };
 
 /// The part of a tensor that a slot takes, where several share one: features [first, first + its own) of `of`. Features
 /// are the rows of a matrix and the elements of a vector.
@@ -190,7 +216,7 @@ struct TensorSpec {
   Slot stand_in = Slot::none;  ///< whose tensor serves where this one is absent (tied embeddings)
   Part part = {};
   Experts experts = Experts::none;
-  Layers layers = Layers::all;
+  When when = When::always;
 };
 
 struct ArchSpec {
@@ -209,6 +235,9 @@ struct ArchSpec {
   uint32_t full_layer_every = 0;
   /// Every so many layers one has no rotary embedding, the last of them. 0: all have it.
   uint32_t no_rope_every = 0;
+  /// YaRN lets the scores grow, by the square of 1 + m ln(factor) with m the key yarn_log_multiplier, and not the
+  /// rotated elements.
+  bool yarn_scales_scores = false;
   /// Models of exactly so many layers scale scores by the width per head, embedding_length / head_count, in place of
   /// key_length. 0: none do.
   uint32_t scores_by_width_layers = 0;

@@ -74,11 +74,13 @@ void Stream::add(Mat x, Mat y) {
   do_add(x, y);
 }
 
-void Stream::rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) {
+void Stream::rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin, uint32_t first) {
   if (!accept(valid(x) && head_dim > 0 && x.cols % head_dim == 0, "rope", "rows are not whole heads")) return;
-  if (!accept(n_rot % 2 == 0 && n_rot <= head_dim, "rope", "odd or too many rotated elements")) return;
+  if (!accept(n_rot % 2 == 0 && uint64_t{first} + n_rot <= head_dim, "rope", "odd or too many rotated elements"))
+    return;
   if (!accept(valid(cos_sin) && cos_sin.rows == x.rows && cos_sin.cols == n_rot, "rope", "table of another shape"))
     return;
+  x.offset += first;
   if (n_rot > 0) do_rope(x, head_dim, n_rot, pairs, cos_sin);
 }
 
@@ -113,6 +115,14 @@ void Stream::route(Mat scores, const Routing& routing, Mat experts, Mat weights)
   if (!accept(experts.rows == scores.rows && experts.cols > 0 && experts.cols <= scores.cols, "route",
               "more experts chosen than there are"))
     return;
+  const Weight* const bias = routing.choice_bias;
+  if (!accept(!bias || (bias->usage() == Usage::vector && bias->cols() == scores.cols), "route",
+              "bias of another length"))
+    return;
+  const bool groups = routing.n_groups > 0 && scores.cols % routing.n_groups == 0 && routing.n_groups_used > 0 &&
+                      routing.n_groups_used <= routing.n_groups &&
+                      experts.cols <= scores.cols / routing.n_groups * routing.n_groups_used;
+  if (!accept(groups, "route", "groups that do not fit")) return;
   do_route(scores, routing, experts, weights);
 }
 
@@ -191,6 +201,11 @@ void Stream::gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) {
     if (!accept(row < x.rows, "gather_rows", "row outside x")) return;
   }
   do_gather_rows(x, rows, out);
+}
+
+void Stream::copy(Mat from, Mat to) {
+  if (!accept(valid(from) && valid(to) && same_shape(from, to), "copy", "shapes differ")) return;
+  do_copy(from, to);
 }
 
 void Stream::download(Mat from, std::span<float> to) {

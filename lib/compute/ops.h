@@ -136,12 +136,17 @@ enum class Glu {
 };
 
 /// How a token's experts are chosen: those with the highest scores, the first of equal ones. Softmax is taken before
-/// the choice, over all experts, or after it, over those chosen.
+/// the choice, over all experts, or after it, over those chosen. Sigmoid and softmax turn scores into weights.
 enum class Gating { softmax, sigmoid, softmax_of_chosen };
 struct Routing {
   Gating gating = Gating::softmax;
   bool normalize = false;  ///< weights of a row are divided by their sum, or by 2^-14 where that is larger
   float scale = 1;         ///< of the weights, after all else
+  /// Added to the weights for the choice alone; [1, experts], Usage::vector, or none.
+  const Weight* choice_bias = nullptr;
+  /// Experts come in groups of neighbours. Only those in the n_groups_used groups with the highest sums of the two
+  /// highest (biased) weights are chosen from.
+  uint32_t n_groups = 1, n_groups_used = 1;
 };
 
 /// One output of a group of products that share their input.
@@ -195,8 +200,8 @@ class Stream {
   }
   void add(Mat x, Mat y);  ///< x += y
   /// Rotates the first n_rot elements of every head of `head_dim` elements. cos_sin: [x.rows, n_rot]: for each row the
-  /// n_rot/2 cosines, then the sines.
-  void rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin);
+  /// n_rot/2 cosines, then the sines. With `first` the elements [first, first + n_rot) of every head.
+  void rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin, uint32_t first = 0);
   void glu(Glu kind, Mat gate, Mat up, Mat out);  ///< out may be gate
   void scale(Mat x, float factor);                ///< x *= factor
   void scale_rows(Mat x, Mat factors);            ///< row r of x *= factors[r][0]
@@ -215,6 +220,7 @@ class Stream {
   void attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
                  Mat out);
   void gather_rows(Mat x, std::span<const uint32_t> rows, Mat out);
+  void copy(Mat from, Mat to);
   void download(Mat from, std::span<float> to);  ///< to: rows * cols, dense; valid after finish()
 
   /// Waits for everything issued so far.
@@ -230,6 +236,7 @@ class Stream {
   virtual void do_rms_norm(Mat x, const Weight& weight, float eps, Mat out) = 0;
   virtual void do_matmul(Mat x, std::span<const MatmulTarget> targets) = 0;
   virtual void do_add(Mat x, Mat y) = 0;
+  /// x begins at the first rotated element of its first row.
   virtual void do_rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) = 0;
   virtual void do_glu(Glu kind, Mat gate, Mat up, Mat out) = 0;
   virtual void do_scale(Mat x, float factor) = 0;
@@ -242,6 +249,7 @@ class Stream {
   virtual void do_attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
                             std::span<const AttentionRow> rows, Mat out) = 0;
   virtual void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) = 0;
+  virtual void do_copy(Mat from, Mat to) = 0;
   virtual void do_download(Mat from, std::span<float> to) = 0;
   virtual Status do_finish() = 0;
 

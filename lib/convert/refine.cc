@@ -106,7 +106,7 @@ void Refiner::refine(const float* rows, size_t n_rows, std::byte* blocks, size_t
     sweep_row(r);
     for (size_t b = 0; b < n / format_.block_elems; ++b) {
       format_.level_access.put_levels(levels_.data() + r * n + b * format_.block_elems,
-                              blocks + r * row_bytes + b * format_.block_bytes);
+                                      blocks + r * row_bytes + b * format_.block_bytes);
     }
   }
 }

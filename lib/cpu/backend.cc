@@ -85,8 +85,11 @@ class Stream final : public compute::Stream {
   }
 
   void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) override {
+    const float* const bias =
+        routing.choice_bias ? static_cast<const VectorWeight*>(routing.choice_bias)->data() : nullptr;
     for (uint32_t r = 0; r < scores.rows; ++r) {
-      route_row({scores.row(r), scores.cols}, routing, {experts.row(r), experts.cols}, weights.row(r), route_memory_);
+      route_row({scores.row(r), scores.cols}, routing, bias, {experts.row(r), experts.cols}, weights.row(r),
+                route_memory_);
     }
   }
 
@@ -115,6 +118,10 @@ class Stream final : public compute::Stream {
 
   void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
     for (uint32_t r = 0; r < out.rows; ++r) std::memmove(out.row(r), x.row(rows[r]), x.cols * sizeof(float));
+  }
+
+  void do_copy(Mat from, Mat to) override {
+    each_row(to, [&](uint32_t r) { std::memmove(to.row(r), from.row(r), to.cols * sizeof(float)); });
   }
 
   void do_download(Mat from, std::span<float> to) override {

@@ -14,10 +14,10 @@ namespace {
 
 using arch::Dim;
 using arch::Experts;
-using arch::Layers;
 using arch::Role;
 using arch::Slot;
 using arch::TensorSpec;
+using arch::When;
 
 /// The places of "{}" are the layer's and the expert's, in this order.
 std::string tensor_name(const char* pattern, uint32_t layer, uint32_t expert) {
@@ -49,13 +49,21 @@ Status check_type(const io::ModelFile& file, const io::TensorEntry& entry, Role 
   return {};
 }
 
+bool stacked(const TensorSpec& spec) { return spec.experts == Experts::stacked || spec.experts == Experts::per_head; }
+
+/// How many weights a slot has in one layer.
+uint32_t copies(const TensorSpec& spec, const Hparams& hp, uint32_t layer) {
+  if (spec.experts == Experts::none) return 1;
+  return spec.experts == Experts::per_head ? hp.layers[layer].n_head : hp.experts.n;
+}
+
 /// The shape of the whole tensor in the file.
 tensor::Shape shape_of(const TensorSpec& spec, const Hparams& hp, uint32_t layer) {
   const auto dim = [&](Dim d) { return hp.dim(d, layer); };
   tensor::Shape shape{{dim(spec.cols), dim(spec.rows), 1, 1}, spec.rows == Dim::one ? 1u : 2u};
   uint64_t& features = spec.role == Role::vector ? shape.ne[0] : shape.ne[1];
   if (!spec.part.whole()) features = dim(spec.part.of);
-  if (spec.experts == Experts::stacked) shape.ne[shape.rank++] = hp.experts.n;
+  if (stacked(spec)) shape.ne[shape.rank++] = copies(spec, hp, layer);
   return shape;
 }
 
@@ -68,14 +76,14 @@ Status check_shape(const io::ModelFile& file, const io::TensorEntry& entry, cons
 /// The part of a tensor, whose shape has been checked, that one expert's slot takes.
 tensor::TensorView view_of(const tensor::TensorView& whole, const TensorSpec& spec, const Hparams& hp, uint32_t layer,
                            uint32_t expert) {
-  if (spec.part.whole() && spec.experts != Experts::stacked) return whole;
+  if (spec.part.whole() && !stacked(spec)) return whole;
   const uint64_t cols = hp.dim(spec.cols, layer), rows = hp.dim(spec.rows, layer);
   const uint64_t first = hp.dim(spec.part.first, layer);
   const bool in_row = spec.role == Role::vector;  // vectors are F32 or F16: elements have whole bytes
   const uint64_t rows_of_expert = in_row || spec.part.whole() ? rows : hp.dim(spec.part.of, layer);
   tensor::TensorView view = whole;
   view.shape = {{cols, rows, 1, 1}, in_row ? 1u : 2u};
-  view.data = whole.row((spec.experts == Experts::stacked ? expert * rows_of_expert : 0) + (in_row ? 0 : first));
+  view.data = whole.row((stacked(spec) ? expert * rows_of_expert : 0) + (in_row ? 0 : first));
   if (in_row) {
     const uint64_t elem_bytes = whole.row_bytes / whole.shape.cols();
     view.data += first * elem_bytes;
@@ -92,8 +100,7 @@ class Binder {
 
   Status bind(const TensorSpec& spec, uint32_t layer) {
     if (!wanted(spec, layer) || bound_[layer].count(spec.slot) > 0) return {};
-    const uint32_t n_experts = spec.experts == Experts::none ? 1 : hparams_.experts.n;
-    for (uint32_t expert = 0; expert < n_experts; ++expert) {
+    for (uint32_t expert = 0; expert < copies(spec, hparams_, layer); ++expert) {
       const io::TensorEntry* const entry = find(spec, layer, expert);
       if (entry == nullptr && expert == 0) return absent(spec, layer);
       QUERN_ENSURE(entry != nullptr, Errc::format, where(file_, tensor_name(spec.name, layer, expert)),
@@ -112,15 +119,20 @@ class Binder {
  private:
   bool wanted(const TensorSpec& spec, uint32_t layer) const {
     const bool with_experts = hparams_.layers[layer].experts;
-    switch (spec.layers) {
-      case Layers::all:
+    const bool q_rank = hparams_.latent.q_rank > 0;
+    switch (spec.when) {
+      case When::always:
         return true;
-      case Layers::dense:
+      case When::dense:
         return !with_experts;
-      case Layers::with_experts:
+      case When::with_experts:
         return with_experts;
-      case Layers::with_shared_expert:
+      case When::with_shared_expert:
         return with_experts && hparams_.experts.n_ff_shared > 0;
+      case When::with_q_rank:
+        return q_rank;
+      case When::without_q_rank:
+        return !q_rank;
     }
     return false;
   }

@@ -48,12 +48,19 @@ Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& works
     out.warmth = workspace.warmth.mat(n, 1);
     stream.upload(warmth, out.warmth);
   }
+  if (hp.latent.kv_rank > 0) {
+    const auto n_heads = static_cast<uint32_t>(hp.max_dim(arch::Dim::heads));
+    const std::span<float> heads = std::span(workspace.host).first(uint64_t{n} * n_heads);
+    for (size_t i = 0; i < heads.size(); ++i) heads[i] = static_cast<float>(i % n_heads);
+    out.heads = workspace.heads.mat(n, n_heads);
+    stream.upload(heads, out.heads);
+  }
   return out;
 }
 
 AttentionPass Decoder::pass_of(const Inputs& inputs, const LayerParams& layer, compute::KvStore& kv,
                                const DecodeBatch& batch) const {
-  AttentionPass pass{kv, batch.slots, layer.windowed ? batch.window_rows : batch.rows, {}, inputs.warmth};
+  AttentionPass pass{kv, batch.slots, layer.windowed ? batch.window_rows : batch.rows, {}, inputs.warmth, inputs.heads};
   if (layer.rope == LayerRope::global) pass.cos_sin = inputs.cos_sin;
   if (layer.rope == LayerRope::local) pass.cos_sin = inputs.cos_sin_local;
   return pass;

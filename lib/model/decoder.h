@@ -49,7 +49,7 @@ class Decoder {
  private:
   /// What the layers of a pass share.
   struct Inputs {
-    compute::Mat cos_sin, cos_sin_local, warmth;
+    compute::Mat cos_sin, cos_sin_local, warmth, heads;
   };
 
   Status check(const Workspace& workspace, const DecodeBatch& batch) const;

@@ -64,6 +64,10 @@ constexpr Row kTable[] = {
      quotient(Key::embedding_length, Key::head_count)},
     {Key::value_length, "attention.value_length", Kind::integer, 1, kMaxHeadDim,
      quotient(Key::embedding_length, Key::head_count)},
+    {Key::key_length_full, "attention.key_length_mla", Kind::integer, 1, kMaxHeadDim, copy_of(Key::key_length)},
+    {Key::value_length_full, "attention.value_length_mla", Kind::integer, 1, kMaxHeadDim, copy_of(Key::value_length)},
+    {Key::q_rank, "attention.q_lora_rank", Kind::integer, 0, kMaxEmbd, constant(0)},
+    {Key::kv_rank, "attention.kv_lora_rank", Kind::integer, 1, kMaxHeadDim, constant(0)},
     {Key::feed_forward_length, "feed_forward_length", Kind::integer, 1, kMaxFf, kRequired, kPerLayer},
     {Key::rms_eps, "attention.layer_norm_rms_epsilon", Kind::real, 1e-30, 1, kRequired},
     {Key::attention_scale, "attention.scale", Kind::real, 0, 1e6, constant(0)},
@@ -77,12 +81,17 @@ constexpr Row kTable[] = {
     {Key::expert_feed_forward_length, "expert_feed_forward_length", Kind::integer, 0, kMaxFf, constant(0)},
     {Key::expert_shared_feed_forward_length, "expert_shared_feed_forward_length", Kind::integer, 0, kMaxFf,
      constant(0)},
+    {Key::expert_shared_count, "expert_shared_count", Kind::integer, 0, kMaxExperts, constant(0)},
+    {Key::expert_group_count, "expert_group_count", Kind::integer, 0, kMaxExperts, constant(0)},
+    {Key::expert_group_used_count, "expert_group_used_count", Kind::integer, 0, kMaxExperts, constant(0)},
+    {Key::leading_dense_blocks, "leading_dense_block_count", Kind::integer, 0, 1024, constant(0)},
+    {Key::nextn_layers, "nextn_predict_layers", Kind::integer, 0, 1023, constant(0)},
     {Key::expert_gating, "expert_gating_func", Kind::integer, 0, 3, constant(0)},
     {Key::expert_weights_norm, "expert_weights_norm", Kind::flag, 0, 1, constant(1)},
     {Key::expert_weights_scale, "expert_weights_scale", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_dimension_count, "rope.dimension_count", Kind::integer, 2, kMaxHeadDim, copy_of(Key::key_length)},
     {Key::rope_freq_base, "rope.freq_base", Kind::real, 1e-3, 1e30, constant(10000)},
-    {Key::rope_freq_base_local, "rope.freq_base_swa", Kind::real, 1e-3, 1e30, constant(10000)},
+    {Key::rope_freq_base_local, "rope.freq_base_swa", Kind::real, 1e-3, 1e30, copy_of(Key::rope_freq_base)},
     {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, kScalingTypes.size() - 1, constant(kScalingAbsent)},
     {Key::rope_scale_linear, "rope.scale_linear", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_scaling_factor, "rope.scaling.factor", Kind::real, 0, 1e6, copy_of(Key::rope_scale_linear)},
@@ -253,7 +262,8 @@ Result<RopeParams> rope_params(const Values& values, const Reader& reader, std::
 bool last_of(uint32_t every, uint32_t layer) { return every > 0 && (layer + 1) % every == 0; }
 
 std::vector<LayerParams> layer_params(const Values& values, const Reader& reader, const arch::ArchSpec& spec) {
-  const auto n_layer = static_cast<uint32_t>(scalar(values, Key::block_count));
+  // The last layers may be there to predict further tokens: another mechanism, which is not used.
+  const auto n_layer = static_cast<uint32_t>(scalar(values, Key::block_count) - scalar(values, Key::nextn_layers));
   const bool window = scalar(values, Key::sliding_window) > 0;
   const bool window_by_layer = reader.per_layer(row_of(Key::sliding_window_pattern));
   const bool local_rope = reader.listed(Key::rope_freq_base_local);
@@ -271,7 +281,7 @@ std::vector<LayerParams> layer_params(const Values& values, const Reader& reader
     layer.rope = last_of(spec.no_rope_every, i) ? LayerRope::none
                  : layer.windowed && local_rope ? LayerRope::local
                                                 : LayerRope::global;
-    layer.experts = scalar(values, Key::expert_count) > 0;
+    layer.experts = scalar(values, Key::expert_count) > 0 && i >= scalar(values, Key::leading_dense_blocks);
   }
   return out;
 }
@@ -289,6 +299,16 @@ Result<ExpertParams> expert_params(const Values& values, const Reader& reader, s
   experts.n_ff = whole(Key::expert_feed_forward_length);
   if (experts.n_ff == 0) experts.n_ff = whole(Key::feed_forward_length);
   experts.n_ff_shared = whole(Key::expert_shared_feed_forward_length);
+  if (experts.n_ff_shared == 0) experts.n_ff_shared = whole(Key::expert_shared_count) * experts.n_ff;
+  experts.n_groups = std::max(1u, whole(Key::expert_group_count));
+  experts.n_groups_used = std::max(1u, whole(Key::expert_group_used_count));
+  if (experts.n_groups == 1) experts.n_groups_used = 1;
+  const uint32_t in_groups = experts.n / experts.n_groups * experts.n_groups_used;
+  QUERN_ENSURE(
+      experts.n % experts.n_groups == 0 && experts.n_groups_used <= experts.n_groups && experts.n_used <= in_groups,
+      Errc::format, reader.where(cat(prefix, "expert_group_count")), "expected groups that ", experts.n_used, " of ",
+      experts.n, " experts can be chosen from, found ", experts.n_groups, " groups of which ", experts.n_groups_used,
+      " are used");
   if (const uint32_t gating = whole(Key::expert_gating); gating > 0) experts.gating = static_cast<arch::Gating>(gating);
   experts.normalize = scalar(values, Key::expert_weights_norm) != 0;
   if (const double scale = scalar(values, Key::expert_weights_scale); scale > 0)
@@ -305,11 +325,33 @@ void set_scales(Hparams& hp, const Values& values, const arch::ArchSpec& spec) {
   hp.residual_scale = static_cast<float>(given(Key::residual_scale, 1));
   hp.logit_scale = static_cast<float>(1 / given(Key::logit_scale, 1));
   const bool scores_by_width = spec.scores_by_width_layers == hp.n_layer;
-  const double length = scores_by_width ? width / hp.layers[0].n_head : hp.k_dim;
+  const double length = scores_by_width         ? width / hp.layers[0].n_head
+                        : hp.latent.kv_rank > 0 ? hp.latent.k_dim
+                                                : hp.k_dim;
   hp.attention_scale = static_cast<float>(given(Key::attention_scale, 1 / std::sqrt(length)));
   hp.attention_temperature = real(Key::attention_temperature);
   hp.attention_softcap = static_cast<float>(real(Key::attention_softcap));
   hp.logit_softcap = static_cast<float>(real(Key::logit_softcap));
+}
+
+/// The constraints on latent attention.
+Status check_latent(const Hparams& hp, const Reader& reader, std::string_view prefix) {
+  const auto where = [&](const char* name) { return reader.where(cat(prefix, name)); };
+  QUERN_ENSURE(hp.latent.kv_rank > 0, Errc::format, where("attention.kv_lora_rank"), "missing");
+  QUERN_ENSURE(hp.n_rot < hp.latent.k_dim, Errc::format, where("attention.key_length_mla"),
+               "expected more than rope.dimension_count = ", hp.n_rot, ", found ", hp.latent.k_dim);
+  QUERN_ENSURE(hp.k_dim == hp.latent.kv_rank + hp.n_rot && hp.v_dim == hp.latent.kv_rank, Errc::unsupported,
+               where("attention.key_length"),
+               "expected kv_lora_rank + rope.dimension_count = ", hp.latent.kv_rank + hp.n_rot,
+               " and a value_length of ", hp.latent.kv_rank, ", found ", hp.k_dim, " and ", hp.v_dim,
+               ": files from before April 2025 keep keys and values in another way");
+  for (const LayerParams& layer : hp.layers) {
+    QUERN_ENSURE(layer.n_head == hp.layers[0].n_head, Errc::unsupported, where("attention.head_count"),
+                 "expected the same number in all layers, found ", layer.n_head, " and ", hp.layers[0].n_head);
+    QUERN_ENSURE(layer.n_head_kv == 1, Errc::unsupported, where("attention.head_count_kv"), "expected 1, found ",
+                 layer.n_head_kv);
+  }
+  return {};
 }
 
 /// The constraints between keys.
@@ -323,7 +365,7 @@ Status check(const Hparams& hp, const Reader& reader, std::string_view prefix) {
   }
   QUERN_ENSURE(hp.n_rot % 2 == 0 && hp.n_rot <= hp.k_dim, Errc::format, where("rope.dimension_count"),
                "expected an even number up to the length of a head, ", hp.k_dim, ", found ", hp.n_rot);
-  return {};
+  return hp.latent.k_dim > 0 ? check_latent(hp, reader, prefix) : Status{};
 }
 
 }  // namespace
@@ -337,7 +379,10 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   Hparams hp;
   hp.n_ctx_train = whole(Key::context_length);
   hp.n_embd = whole(Key::embedding_length);
-  hp.n_layer = whole(Key::block_count);
+  QUERN_ENSURE(scalar(values, Key::nextn_layers) < scalar(values, Key::block_count), Errc::format,
+               reader.where(cat(prefix, "nextn_predict_layers")),
+               "expected less than block_count = ", whole(Key::block_count), ", found ", whole(Key::nextn_layers));
+  hp.n_layer = whole(Key::block_count) - whole(Key::nextn_layers);
   hp.vocab_size = whole(Key::vocab_size);
   hp.k_dim = whole(Key::key_length);
   hp.v_dim = whole(Key::value_length);
@@ -345,10 +390,18 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   hp.sliding_window = whole(Key::sliding_window);
   hp.rms_eps = static_cast<float>(scalar(values, Key::rms_eps));
   hp.layers = layer_params(values, reader, spec);
+  if (spec.attention == arch::Attention::latent) {
+    hp.latent = {whole(Key::q_rank), whole(Key::kv_rank), whole(Key::key_length_full), whole(Key::value_length_full)};
+  }
   QUERN_CHECK(check(hp, reader, prefix));
   QUERN_TRY(hp.experts, expert_params(values, reader, prefix));
   set_scales(hp, values, spec);
   QUERN_TRY(hp.rope, rope_params(values, reader, prefix));
+  if (spec.yarn_scales_scores && hp.rope.scaling == RopeScaling::yarn && hp.rope.log_multiplier > 0) {
+    const double growth = 1 + hp.rope.log_multiplier * std::log(hp.rope.factor);
+    hp.attention_scale *= static_cast<float>(growth * growth);
+    hp.rope.log_multiplier = 1;  // takes back what cosines and sines would grow by
+  }
   hp.rope_local.base = scalar(values, Key::rope_freq_base_local);
   return hp;
 }
@@ -379,6 +432,20 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
       return this->dim(Dim::q, layer) + this->dim(Dim::k, layer);
     case Dim::q_k_v:
       return this->dim(Dim::q_k, layer) + this->dim(Dim::v, layer);
+    case Dim::q_rank:
+      return latent.q_rank;
+    case Dim::kv_rank:
+      return latent.kv_rank;
+    case Dim::kv_latent:
+      return uint64_t{latent.kv_rank} + n_rot;
+    case Dim::q_full:
+      return uint64_t{l.n_head} * latent.k_dim;
+    case Dim::k_plain:
+      return latent.k_dim - n_rot;
+    case Dim::v_full:
+      return latent.v_dim;
+    case Dim::attn_full:
+      return uint64_t{l.n_head} * latent.v_dim;
     case Dim::attn:
       return uint64_t{l.n_head} * v_dim;
     case Dim::ff:

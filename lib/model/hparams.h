@@ -36,14 +36,22 @@ struct LayerParams {
   bool experts = false;  ///< a mixture in place of the feed-forward block
 };
 
+/// Latent attention: a head's key is made of kv_rank numbers and of n_rot rotated ones, which all heads share.
+struct LatentParams {
+  uint32_t q_rank = 0;            ///< 0: queries are made in one step
+  uint32_t kv_rank = 0;           ///< 0: there is none
+  uint32_t k_dim = 0, v_dim = 0;  ///< of a head, once made
+};
+
 /// Mixtures of experts.
 struct ExpertParams {
   uint32_t n = 0, n_used = 0;  ///< of the model, and of one token
   uint32_t n_ff = 0;           ///< of one expert
   uint32_t n_ff_shared = 0;    ///< of the part that every token goes through; 0: there is none
   arch::Gating gating = arch::Gating::softmax;
-  bool normalize = true;  ///< a token's weights are made to sum up to one
-  float scale = 1;        ///< of the weights
+  bool normalize = true;                     ///< a token's weights are made to sum up to one
+  float scale = 1;                           ///< of the weights
+  uint32_t n_groups = 1, n_groups_used = 1;  ///< experts are chosen from so many groups alone
 };
 
 struct Hparams {
@@ -63,6 +71,7 @@ struct Hparams {
   float attention_softcap = 0, logit_softcap = 0;  ///< c * tanh(x / c) where > 0
   RopeParams rope;
   RopeParams rope_local;  ///< of layers with LayerRope::local
+  LatentParams latent;
   ExpertParams experts;
   std::vector<LayerParams> layers;
 

@@ -22,6 +22,12 @@ Result<Workspace> Workspace::create(compute::Backend& backend, const Hparams& hp
   cut(ws.k, n_rows, hparams.max_dim(Dim::k));
   cut(ws.v, n_rows, hparams.max_dim(Dim::v));
   cut(ws.attn, n_rows, hparams.max_dim(Dim::attn));
+  const uint64_t n_heads = hparams.latent.kv_rank > 0 ? hparams.max_dim(Dim::heads) : 0;
+  if (n_heads > 0) {
+    cut(ws.q_rank, n_rows, hparams.latent.q_rank);
+    cut(ws.full_heads, n_rows, n_heads * std::max(hparams.latent.k_dim, hparams.latent.v_dim));
+    cut(ws.heads, n_rows, n_heads);
+  }
   const ExpertParams& experts = hparams.experts;
   const uint64_t ff =
       std::max({hparams.max_dim(Dim::ff), uint64_t{experts.n_used} * experts.n_ff, uint64_t{experts.n_ff_shared}});
@@ -38,7 +44,7 @@ Result<Workspace> Workspace::create(compute::Backend& backend, const Hparams& hp
 
   QUERN_TRY(ws.buffer_, backend.allocate(end));
   for (Region* region : regions) region->buffer = ws.buffer_.get();
-  ws.host.resize(uint64_t{n_rows} * std::max(hparams.n_rot, 1u));
+  ws.host.resize(uint64_t{n_rows} * std::max<uint64_t>({hparams.n_rot, n_heads, 1}));
   return ws;
 }
 

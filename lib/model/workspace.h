@@ -34,6 +34,8 @@ class Workspace {
   Region norm;                    ///< the input of a block, then its output, [n_embd]
   Region q, k, v;                 ///< of the layer
   Region attn;                    ///< what attention hands on
+  Region q_rank, full_heads;      ///< latent attention: queries on their way, then values
+  Region heads;                   ///< latent attention: [heads], their numbers
   Region gate, up;                ///< [n_ff], or as many rows of experts as a token has
   Region cos_sin, cos_sin_local;  ///< [n_rot]
   Region cos_sin_picked;          ///< [n_rot]

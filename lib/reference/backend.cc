@@ -119,6 +119,32 @@ void softmax(std::vector<double>& x) {
   for (double& value : x) value /= sum;
 }
 
+/// By falling values, what is no number last, the first of equal ones first.
+std::vector<uint32_t> order_of(const std::vector<double>& values) {
+  std::vector<uint32_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0u);
+  const auto rank = [&](uint32_t i) { return std::isnan(values[i]) ? -INFINITY : values[i]; };
+  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return rank(a) > rank(b); });
+  return order;
+}
+
+/// Takes the groups that are not used out of the choice.
+void drop_groups(std::vector<double>& choice, const Routing& routing) {
+  const size_t size = choice.size() / routing.n_groups;
+  std::vector<double> sums;
+  for (uint32_t g = 0; g < routing.n_groups; ++g) {
+    const auto first = choice.begin() + static_cast<ptrdiff_t>(g * size);
+    std::vector<double> group(first, first + static_cast<ptrdiff_t>(size));
+    const auto order = order_of(group);
+    sums.push_back(group[order[0]] + (size > 1 ? group[order[1]] : 0));
+  }
+  const auto groups = order_of(sums);
+  for (size_t i = routing.n_groups_used; i < groups.size(); ++i) {
+    const auto first = choice.begin() + static_cast<ptrdiff_t>(groups[i] * size);
+    std::fill(first, first + static_cast<ptrdiff_t>(size), -INFINITY);
+  }
+}
+
 /// One row of Stream::route.
 void route_row(std::span<const float> scores, const Routing& routing, std::span<float> experts, float* weights) {
   std::vector<double> values(scores.begin(), scores.end());
@@ -126,10 +152,12 @@ void route_row(std::span<const float> scores, const Routing& routing, std::span<
   if (routing.gating == Gating::sigmoid) {
     for (double& value : values) value = 1 / (1 + std::exp(-value));
   }
-  std::vector<uint32_t> order(scores.size());
-  std::iota(order.begin(), order.end(), 0u);
-  const auto rank = [&](uint32_t i) { return std::isnan(scores[i]) ? -INFINITY : scores[i]; };
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return rank(a) > rank(b); });
+  std::vector<double> choice(scores.begin(), scores.end());
+  if (routing.choice_bias != nullptr || routing.n_groups > 1) choice = values;
+  for (size_t i = 0; i < choice.size() && routing.choice_bias != nullptr; ++i)
+    choice[i] += own(*routing.choice_bias).row(0)[i];
+  if (routing.n_groups > 1) drop_groups(choice, routing);
+  const auto order = order_of(choice);
   std::vector<double> chosen;
   for (size_t j = 0; j < experts.size(); ++j) {
     experts[j] = static_cast<float>(order[j]);
@@ -269,6 +297,10 @@ class Stream final : public compute::Stream {
 
   void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
     for (uint32_t r = 0; r < out.rows; ++r) std::memmove(out.row(r), x.row(rows[r]), x.cols * sizeof(float));
+  }
+
+  void do_copy(Mat from, Mat to) override {
+    for (uint32_t r = 0; r < to.rows; ++r) std::memmove(to.row(r), from.row(r), to.cols * sizeof(float));
   }
 
   void do_download(Mat from, std::span<float> to) override {

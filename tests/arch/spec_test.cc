@@ -31,7 +31,8 @@ TEST_CASE("tensor specs are consistent") {
       const size_t first = name.find("{}"), second = first == std::string::npos ? first : name.find("{}", first + 1);
       CHECK((first != std::string::npos) == is_per_layer(tensor.slot));
       CHECK((second != std::string::npos) == (tensor.experts == Experts::separate));
-      CHECK((tensor.experts == Experts::none || tensor.layers == Layers::with_experts));
+      const bool of_experts = tensor.experts == Experts::stacked || tensor.experts == Experts::separate;
+      CHECK((!of_experts || tensor.when == When::with_experts));
       CHECK((tensor.part.whole() || tensor.part.first != tensor.part.of));
       const bool one_row = tensor.role == Role::vector || tensor.role == Role::factors;
       CHECK((tensor.rows == Dim::one) == one_row);
@@ -46,7 +47,7 @@ TEST_CASE("tensor specs are consistent") {
       CHECK(other->cols == tensor.cols);
       CHECK(other->rows == tensor.rows);
     }
-    for (const Slot needed : {Slot::token_embd, Slot::output_norm, Slot::output, Slot::attn_norm, Slot::ffn_norm}) {
+    for (const Slot needed : {Slot::token_embd, Slot::output_norm, Slot::output}) {
       CHECK(slots.count(needed) == 1);
     }
   }
@@ -64,7 +65,7 @@ TEST_CASE("the tensors of one slot have one role and shape") {
         CHECK(a.cols == b.cols);
         CHECK(a.rows == b.rows);
         CHECK(a.optional == b.optional);
-        CHECK(a.layers == b.layers);
+        CHECK(a.when == b.when);
       }
     }
   }

@@ -26,11 +26,20 @@ struct Choice {
   std::vector<float> experts, weights;
 };
 
-Choice route(Bench& b, const std::vector<float>& scores, uint32_t rows, uint32_t n_used, const Routing& routing) {
+Choice route(Bench& b, const std::vector<float>& scores, uint32_t rows, uint32_t n_used, Routing routing,
+             const std::vector<float>& choice_bias = {}) {
   const auto n = static_cast<uint32_t>(scores.size() / rows);
+  if (!choice_bias.empty()) routing.choice_bias = &b.weight(view_of(choice_bias, n, 1), Usage::vector);
   const Mat experts = b.mat(rows, n_used), weights = b.mat(rows, n_used);
   b.stream->route(b.mat(rows, n, scores), routing, experts, weights);
   return {b.get(experts), b.get(weights)};
+}
+
+Routing routing_of(Gating gating, bool normalize) {
+  Routing out;
+  out.gating = gating;
+  out.normalize = normalize;
+  return out;
 }
 
 /// Some experts of one format, and a choice of them for some rows; experts 2 and 5 are chosen by none.
@@ -123,12 +132,22 @@ TEST_CASE("the choice of experts equals the reference's") {
       if (n_used > n) continue;
       for (const Gating gating : {Gating::softmax, Gating::sigmoid, Gating::softmax_of_chosen}) {
         for (const bool normalize : {false, true}) {
-          const Routing routing{gating, normalize, normalize ? 2.5f : 1.0f};
+          Routing routing;
+          routing.gating = gating;
+          routing.normalize = normalize;
+          routing.scale = normalize ? 2.5f : 1.0f;
           const auto scores = random_floats(kRows * n, n, 3);
-          const Choice got = route(cpu, scores, kRows, n_used, routing);
-          const Choice wanted = route(ref, scores, kRows, n_used, routing);
-          CHECK(got.experts == wanted.experts);
-          CHECK(largest_difference(got.weights, wanted.weights) < 1e-6);
+          for (const bool biased : {false, true}) {
+            const auto bias = biased ? random_floats(n, 5) : std::vector<float>();
+            for (const uint32_t n_groups : {1u, n == 256 ? 8u : 1u}) {
+              routing.n_groups = n_groups;
+              routing.n_groups_used = n_groups == 1 ? 1 : 3;
+              const Choice got = route(cpu, scores, kRows, n_used, routing, bias);
+              const Choice wanted = route(ref, scores, kRows, n_used, routing, bias);
+              CHECK(got.experts == wanted.experts);
+              CHECK(largest_difference(got.weights, wanted.weights) < 1e-6);
+            }
+          }
         }
       }
     }
@@ -140,13 +159,29 @@ TEST_CASE("the choice of experts: equal scores, scores that are no numbers, vani
   Bench cpu(cpu::make_backend(*pool)), ref(reference::make_backend());
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
   for (Bench* b : {&cpu, &ref}) {
-    const Choice ties = route(*b, {1, 5, 5, 1, 5}, 1, 4, {Gating::softmax_of_chosen, true, 1});
+    const Choice ties = route(*b, {1, 5, 5, 1, 5}, 1, 4, routing_of(Gating::softmax_of_chosen, true));
     CHECK(ties.experts == std::vector<float>{1, 2, 4, 0});
-    const Choice odd = route(*b, {kNan, -kInf, 3, kNan}, 1, 4, {Gating::sigmoid, false, 1});
+    const Choice odd = route(*b, {kNan, -kInf, 3, kNan}, 1, 4, routing_of(Gating::sigmoid, false));
     CHECK(odd.experts == std::vector<float>{2, 0, 1, 3});
-    const Choice none = route(*b, {-200, -300, -250}, 1, 2, {Gating::sigmoid, true, 1});
+    const Choice none = route(*b, {-200, -300, -250}, 1, 2, routing_of(Gating::sigmoid, true));
     CHECK(none.experts == std::vector<float>{0, 2});
     for (const float weight : none.weights) CHECK(std::isfinite(weight));
+  }
+}
+
+TEST_CASE("experts are chosen within the groups with the highest two weights") {
+  auto pool = base::ThreadPool::create(1).value();
+  Bench cpu(cpu::make_backend(*pool)), ref(reference::make_backend());
+  Routing routing = routing_of(Gating::sigmoid, false);
+  routing.n_groups = 3;
+  for (Bench* b : {&cpu, &ref}) {
+    const std::vector<float> scores = {9, -9, -9, 2, 3, -9, 1, 2.5f, 2};  // the highest is in a group that loses
+    routing.n_groups_used = 1;
+    CHECK(route(*b, scores, 1, 3, routing).experts == std::vector<float>{4, 3, 5});
+    routing.n_groups_used = 2;
+    CHECK(route(*b, scores, 1, 3, routing).experts == std::vector<float>{4, 7, 3});
+    const std::vector<float> bias = {2, 0, 0, 0, 0, 0, 0, 0, 0};
+    CHECK(route(*b, scores, 1, 3, routing, bias).experts == std::vector<float>{0, 4, 3});
   }
 }
 

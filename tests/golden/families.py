@@ -58,9 +58,10 @@ class Model:
         if not tied:
             self.matrix("output.weight", N_EMBD, N_VOCAB, gain=gain)
 
-    def attention(self, layer, bias=(), head_norms=False, fused=False, post_norm=False):
+    def attention(self, layer, bias=(), head_norms=False, row_norms=False, fused=False, post_norm=False, norm=True):
         q, kv, b = self.heads * self.k_dim, self.heads_kv * self.k_dim, f"blk.{layer}."
-        self.norm(b + "attn_norm.weight")
+        if norm:
+            self.norm(b + "attn_norm.weight")
         if fused:
             self.matrix(b + "attn_qkv.weight", N_EMBD, q + 2 * kv, gain=3)
             if "qkv" in bias:
@@ -76,12 +77,16 @@ class Model:
         if head_norms:
             self.norm(b + "attn_q_norm.weight", self.k_dim)
             self.norm(b + "attn_k_norm.weight", self.k_dim)
+        if row_norms:
+            self.norm(b + "attn_q_norm.weight", q)
+            self.norm(b + "attn_k_norm.weight", kv)
         if post_norm:
             self.norm(b + "post_attention_norm.weight")
 
-    def ffn(self, layer, bias=False, fused=False, post_norm=False):
+    def ffn(self, layer, bias=False, fused=False, post_norm=False, norm="ffn_norm"):
         b = f"blk.{layer}."
-        self.norm(b + "ffn_norm.weight")
+        if norm:
+            self.norm(f"{b}{norm}.weight")
         if fused:
             self.matrix(b + "ffn_up.weight", N_EMBD, 2 * N_FF)
         else:
@@ -363,8 +368,160 @@ def gpt_oss():
     return m
 
 
-FAMILIES = [llama, llama_fused, llama_scaled, mixtral, mixtral_scaled, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long,
-            gemma, gemma2, gemma3, granite, granitemoe, gpt_oss]
+def deepseek(seed, q_rank, layers=3):
+    m = Model("deepseek2", seed, heads=4, heads_kv=1, layers=layers)
+    rank, rot, plain, v = 32, 16, 24, 20
+    m.key("attention.kv_lora_rank", "u32", rank)
+    m.key("attention.key_length", "u32", rank + rot)
+    m.key("attention.value_length", "u32", rank)
+    m.key("attention.key_length_mla", "u32", plain + rot)
+    m.key("attention.value_length_mla", "u32", v)
+    m.rope(dimensions=rot)
+    m.key("rope.scaling.type", "str", "yarn")
+    m.key("rope.scaling.factor", "f32", 40.0)
+    m.key("rope.scaling.original_context_length", "u32", 64)
+    m.key("rope.scaling.yarn_log_multiplier", "f32", 0.0707)
+    m.key("leading_dense_block_count", "u32", 1)
+    m.key("expert_count", "u32", 8)
+    m.key("expert_used_count", "u32", 3)
+    m.key("expert_feed_forward_length", "u32", 40)
+    m.key("expert_shared_count", "u32", 2)
+    m.ends()
+    for i in range(layers):
+        b = f"blk.{i}."
+        m.norm(b + "attn_norm.weight")
+        if q_rank:
+            m.matrix(b + "attn_q_a.weight", N_EMBD, q_rank)
+            m.norm(b + "attn_q_a_norm.weight", q_rank)
+            m.matrix(b + "attn_q_b.weight", q_rank, m.heads * (plain + rot))
+        else:
+            m.matrix(b + "attn_q.weight", N_EMBD, m.heads * (plain + rot))
+        m.matrix(b + "attn_kv_a_mqa.weight", N_EMBD, rank + rot)
+        m.norm(b + "attn_kv_a_norm.weight", rank)
+        m.matrix(b + "attn_k_b.weight", plain, rank, m.heads)
+        m.matrix(b + "attn_v_b.weight", rank, v, m.heads)
+        m.matrix(b + "attn_output.weight", m.heads * v, N_EMBD)
+        if i == 0:
+            m.ffn(i)
+        else:
+            m.experts(i, 8, 40, shared=80)
+            if q_rank:
+                m.bias(f"{b}exp_probs_b.bias", 8)
+    return m
+
+
+def deepseek2_lite():
+    """Queries in one step, softmax."""
+    m = deepseek(16, 0, layers=26)  # by which the reference tells that there is no rank of queries
+    m.key("expert_weights_scale", "f32", 1.0)
+    return m
+
+
+def deepseek3():
+    """Queries in two steps, sigmoid, a bias of the choice, groups of experts."""
+    m = deepseek(17, 48)
+    m.key("attention.q_lora_rank", "u32", 48)
+    m.key("expert_weights_scale", "f32", 2.5)
+    m.key("expert_weights_norm", "bool", True)
+    m.key("expert_gating_func", "u32", 2)
+    m.key("expert_group_count", "u32", 4)
+    m.key("expert_group_used_count", "u32", 2)
+    return m
+
+
+def seed_oss():
+    m = Model("seed_oss", 18, k_dim=32)
+    m.heads_of_own_length()
+    m.rope(1e7)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i, bias="q k v".split())
+        m.ffn(i, norm="post_attention_norm")
+    return m
+
+
+def glm4():
+    m = Model("glm4", 19)
+    m.rope(dimensions=8)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i, bias="q k v".split(), post_norm=True)
+        m.ffn(i, fused=True, post_norm=True)
+    return m
+
+
+def glm4moe():
+    """The last layer is one that predicts further tokens: it is not used."""
+    m = Model("glm4moe", 20, k_dim=32, layers=4)
+    m.heads_of_own_length()
+    m.rope(1e6, dimensions=16)
+    m.key("leading_dense_block_count", "u32", 1)
+    m.key("nextn_predict_layers", "u32", 1)
+    m.key("expert_count", "u32", 8)
+    m.key("expert_used_count", "u32", 3)
+    m.key("expert_shared_count", "u32", 1)
+    m.key("expert_feed_forward_length", "u32", 40)
+    m.key("expert_weights_scale", "f32", 1.5)
+    m.key("expert_weights_norm", "bool", True)
+    m.key("expert_gating_func", "u32", 2)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i, bias="q k v".split(), head_norms=True)
+        if i == 0:
+            m.ffn(i, norm="post_attention_norm")
+        else:
+            m.experts(i, 8, 40, shared=40, norm="post_attention_norm")
+            m.bias(f"blk.{i}.exp_probs_b.bias", 8)
+    b = f"blk.{m.layers - 1}.nextn."
+    m.matrix(b + "eh_proj.weight", 2 * N_EMBD, N_EMBD)
+    m.norm(b + "enorm.weight")
+    m.norm(b + "hnorm.weight")
+    return m
+
+
+def minimax_m2():
+    m = Model("minimax-m2", 21, k_dim=32)
+    m.heads_of_own_length()
+    m.rope(5e6, dimensions=16)
+    m.key("expert_count", "u32", 8)
+    m.key("expert_used_count", "u32", 3)
+    m.key("expert_feed_forward_length", "u32", N_FF)
+    m.key("expert_gating_func", "u32", 2)
+    m.ends()
+    for i in range(m.layers):
+        m.attention(i, row_norms=True)
+        m.experts(i, 8, N_FF)
+        m.bias(f"blk.{i}.exp_probs_b.bias", 8)
+    return m
+
+
+def olmo(seed, layers):
+    m = Model("olmo2", seed, layers=layers)
+    m.rope(500000.0)
+    m.ends()
+    for i in range(layers):
+        m.attention(i, row_norms=True, post_norm=True, norm=False)
+        m.ffn(i, post_norm=True, norm=None)
+    return m
+
+
+def olmo2():
+    return olmo(22, 2)
+
+
+def olmo3():
+    """With a sliding window, and YaRN in the layers without one."""
+    m = olmo(23, 5)
+    m.key("attention.sliding_window", "u32", 16)
+    m.key("rope.scaling.type", "str", "yarn")
+    m.key("rope.scaling.factor", "f32", 8.0)
+    m.key("rope.scaling.original_context_length", "u32", 32)
+    return m
+
+
+FAMILIES = [llama, llama_fused, llama_scaled, mixtral, mixtral_scaled, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long, gemma, gemma2, gemma3,
+            granite, granitemoe, gpt_oss, deepseek2_lite, deepseek3,
+            seed_oss, glm4, glm4moe, minimax_m2, olmo2, olmo3]
 
 
 def describe(name):

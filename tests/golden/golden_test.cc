@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 #include <span>
+#include <tuple>
 
 #include "lib/arch/spec.h"
 #include "tests/golden/tiny_models.h"
@@ -146,21 +147,141 @@ TEST_CASE("every architecture has a golden test") {
   }
 }
 
-TEST_CASE("experts as one tensor each give the same logits") {
-  const Golden golden("mixtral");
-  const GoldenFile separate(golden, [](GoldenTensor tensor) {
-    const size_t end = tensor.name.find("_exps.weight");
-    if (end == std::string::npos) return std::vector{std::move(tensor)};
+namespace {
+
+/// Rows [first, first + count) of every matrix of a tensor.
+GoldenTensor rows_of(const GoldenTensor& tensor, const std::string& name, uint64_t first, uint64_t count) {
+  const auto& ne = tensor.shape.ne;
+  GoldenTensor out{name, tensor.shape, {}};
+  out.shape.ne[1] = count;
+  for (uint64_t matrix = 0; matrix < ne[2]; ++matrix) {
+    const auto begin = tensor.elements.begin() + static_cast<ptrdiff_t>((matrix * ne[1] + first) * ne[0]);
+    out.elements.insert(out.elements.end(), begin, begin + static_cast<ptrdiff_t>(count * ne[0]));
+  }
+  return out;
+}
+
+bool ends_with(const std::string& name, const std::string& end) {
+  return name.size() >= end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0;
+}
+
+/// The model as described and as altered give the same logits.
+void check_same(const std::string& name, const GoldenFile::Alter& alter) {
+  const Golden golden(name);
+  const GoldenFile plain(golden), altered(golden, alter);
+  CHECK(all_logits(open_with(altered.path(), 2), golden) == all_logits(open_with(plain.path(), 2), golden));
+}
+
+std::vector<GoldenTensor> separate_experts(std::vector<GoldenTensor> tensors) {
+  std::vector<GoldenTensor> out;
+  for (GoldenTensor& tensor : tensors) {
+    if (!ends_with(tensor.name, "_exps.weight")) {
+      out.push_back(std::move(tensor));
+      continue;
+    }
+    const std::string base = tensor.name.substr(0, tensor.name.find("_exps"));
+    const uint64_t cols = tensor.shape.ne[0], rows = tensor.shape.ne[1];
+    for (uint64_t e = 0; e < tensor.shape.ne[2]; ++e) {
+      const auto first = tensor.elements.begin() + static_cast<ptrdiff_t>(e * rows * cols);
+      out.push_back({base + "." + std::to_string(e) + ".weight",
+                     {{cols, rows, 1, 1}, 2},
+                     {first, first + static_cast<ptrdiff_t>(rows * cols)}});
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("experts as one tensor each give the same logits") { check_same("mixtral", separate_experts); }
+
+TEST_CASE("a model that lacks one of its experts is refused") {
+  const GoldenFile file(Golden("mixtral"), [](std::vector<GoldenTensor> tensors) {
+    auto out = separate_experts(std::move(tensors));
+    std::erase_if(out, [](const GoldenTensor& tensor) { return tensor.name == "blk.1.ffn_up.3.weight"; });
+    return out;
+  });
+  const auto model = Model::open(file.path());
+  REQUIRE_FALSE(model.has_value());
+  CHECK(model.error().code == Errc::format);
+  CHECK(ends_with(model.error().message, "tensor 'blk.1.ffn_up.3.weight': missing, but expert 0 has one"));
+}
+
+TEST_CASE("gate and up of experts in one tensor give the same logits") {
+  check_same("qwen3moe", [](const std::vector<GoldenTensor>& tensors) {
     std::vector<GoldenTensor> out;
-    const size_t n_experts = tensor.shape.ne[2], size = tensor.elements.size() / n_experts;
-    for (size_t e = 0; e < n_experts; ++e) {
-      const auto first = tensor.elements.begin() + static_cast<ptrdiff_t>(e * size);
-      out.push_back({tensor.name.substr(0, end) + "." + std::to_string(e) + ".weight",
-                     {{tensor.shape.ne[0], tensor.shape.ne[1], 1, 1}, 2},
-                     {first, first + static_cast<ptrdiff_t>(size)}});
+    for (const GoldenTensor& gate : tensors) {
+      if (ends_with(gate.name, "ffn_up_exps.weight")) continue;
+      out.push_back(gate);
+      if (!ends_with(gate.name, "ffn_gate_exps.weight")) continue;
+      const std::string block = gate.name.substr(0, gate.name.find("ffn_gate"));
+      const auto up = std::find_if(tensors.begin(), tensors.end(), [&](const GoldenTensor& tensor) {
+        return tensor.name == block + "ffn_up_exps.weight";
+      });
+      const uint64_t rows = gate.shape.ne[1], n = gate.shape.ne[2];
+      GoldenTensor both{block + "ffn_gate_up_exps.weight", gate.shape, {}};
+      both.shape.ne[1] = 2 * rows;
+      for (uint64_t e = 0; e < n; ++e) {
+        for (const GoldenTensor* from : {&gate, &*up}) {
+          const auto first = from->elements.begin() + static_cast<ptrdiff_t>(e * rows * gate.shape.ne[0]);
+          both.elements.insert(both.elements.end(), first, first + static_cast<ptrdiff_t>(rows * gate.shape.ne[0]));
+        }
+      }
+      out.back() = std::move(both);
     }
     return out;
   });
-  const GoldenFile stacked(golden);
-  CHECK(all_logits(open_with(separate.path(), 2), golden) == all_logits(open_with(stacked.path(), 2), golden));
+}
+
+TEST_CASE("queries, keys and values in one tensor or in three give the same logits") {
+  check_same("llama_fused", [](const std::vector<GoldenTensor>& tensors) {
+    std::vector<GoldenTensor> out;
+    for (const GoldenTensor& tensor : tensors) {
+      const bool weight = ends_with(tensor.name, "attn_qkv.weight"), bias = ends_with(tensor.name, "attn_qkv.bias");
+      if (!weight && !bias) {
+        out.push_back(tensor);
+        continue;
+      }
+      // 4 query heads and 2 of keys and values, of 16 elements each.
+      GoldenTensor column = tensor;
+      if (bias) column.shape = {{1, tensor.shape.ne[0], 1, 1}, 2};
+      const std::string block = tensor.name.substr(0, tensor.name.find("qkv")), end = bias ? ".bias" : ".weight";
+      for (const auto& [letter, first, count] : {std::tuple{"q", 0, 64}, {"k", 64, 32}, {"v", 96, 32}}) {
+        out.push_back(
+            rows_of(column, block + letter + end, static_cast<uint64_t>(first), static_cast<uint64_t>(count)));
+        if (bias) out.back().shape = {{static_cast<uint64_t>(count), 1, 1, 1}, 1};
+      }
+    }
+    return out;
+  });
+}
+
+TEST_CASE("a tensor of queries, keys and values of another shape is refused") {
+  const GoldenFile file(Golden("phi3"), [](std::vector<GoldenTensor> tensors) {
+    for (GoldenTensor& tensor : tensors) {
+      if (tensor.name == "blk.1.attn_qkv.weight") tensor = rows_of(tensor, tensor.name, 0, 96);
+    }
+    return tensors;
+  });
+  const auto model = Model::open(file.path());
+  REQUIRE_FALSE(model.has_value());
+  CHECK(model.error().code == Errc::format);
+  CHECK(
+      ends_with(model.error().message, "tensor 'blk.1.attn_qkv.weight': expected the shape [64, 128], found [64, 96]"));
+}
+
+TEST_CASE("a state with one set of LongRoPE factors is refused where the other set is in use") {
+  const Golden golden("phi3_long");  // original context: 128
+  const GoldenFile file(golden);
+  const Model model = open_with(file.path(), 1);
+  const auto context_of = [&](uint32_t n_ctx) {
+    ContextOptions options;
+    options.n_ctx = n_ctx;
+    return Context::create(model, options).value();
+  };
+  Context longer = context_of(129), shorter = context_of(128), other = context_of(200);
+  REQUIRE(longer.append(std::span(golden.tokens).first(10)));
+  const auto state = longer.sequence_save(0).value();
+  CHECK(other.sequence_restore(0, state));
+  CHECK_FALSE(shorter.sequence_restore(0, state));
 }

@@ -85,7 +85,7 @@ inline void add_key(io::GgufWriter& writer, const nlohmann::json& key) {
 /// A golden model as a file in the system's temporary folder, removed at the end. `alter` may change its tensors.
 class GoldenFile {
  public:
-  using Alter = std::function<std::vector<GoldenTensor>(GoldenTensor)>;
+  using Alter = std::function<std::vector<GoldenTensor>(std::vector<GoldenTensor>)>;
 
   explicit GoldenFile(const Golden& golden, const Alter& alter = {}) {
     static int counter = 0;
@@ -94,11 +94,8 @@ class GoldenFile {
     io::GgufWriter writer;
     for (const auto& key : golden.json["keys"]) add_key(writer, key);
     std::vector<GoldenTensor> tensors;
-    for (size_t t = 0; t < golden.json["tensors"].size(); ++t) {
-      const GoldenTensor tensor = golden_tensor(golden, t);
-      const auto altered = alter ? alter(tensor) : std::vector{tensor};
-      tensors.insert(tensors.end(), altered.begin(), altered.end());
-    }
+    for (size_t t = 0; t < golden.json["tensors"].size(); ++t) tensors.push_back(golden_tensor(golden, t));
+    if (alter) tensors = alter(std::move(tensors));
     for (const GoldenTensor& tensor : tensors) {
       REQUIRE(writer.add_tensor(tensor.name, tensor.shape, 0, std::as_bytes(std::span(tensor.elements))));
     }

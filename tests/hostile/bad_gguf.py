@@ -14,7 +14,7 @@ SECONDS = 5        # more than this is a hang
 MEMORY_MIB = 1024  # more than this is endless growth: the valid model needs about 30 MiB
 
 # Valid files that need what Quern cannot do yet: they must be refused, and the message must say so.
-NOT_YET = {"ok_moe": "not supported"}
+NOT_YET = {}
 
 
 def limits(sanitized):

@@ -39,10 +39,10 @@ struct Keys {
     }
     return *this;
   }
-  Result<Hparams> read() const {
+  Result<Hparams> read(const std::string& arch = "llama") const {
     MetaTable meta("m.gguf");
-    for (const auto& [key, value] : entries) REQUIRE(meta.add({"llama." + key, value, 0}).has_value());
-    return read_hparams(meta, *arch::find_arch("llama"));
+    for (const auto& [key, value] : entries) REQUIRE(meta.add({arch + "." + key, value, 0}).has_value());
+    return read_hparams(meta, *arch::find_arch(arch));
   }
 };
 
@@ -226,4 +226,106 @@ TEST_CASE("rope scaling") {
   CHECK(error_of(Keys().set("rope.scaling.type", std::string("su\n"))).message ==
         "m.gguf: key 'llama.rope.scaling.type': expected none, linear, yarn or longrope, found 'su\\x0a'");
   CHECK(rope("longrope", 4).scaling == RopeScaling::none);
+}
+
+namespace {
+
+/// One letter per layer: w sees the window alone, . everything.
+std::string windows(const Hparams& hp) {
+  std::string out;
+  for (const model::LayerParams& layer : hp.layers) out += layer.windowed ? 'w' : '.';
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("which layers keep to the sliding window") {
+  using Ints = std::vector<uint64_t>;
+  Keys keys;
+  keys.set("block_count", uint64_t{8});
+  CHECK(windows(*keys.read()) == "........");
+  CHECK(windows(*keys.read("gemma2")) == "w.w.w.w.");  // with a window of 4096 unless the file says otherwise
+  CHECK(keys.read("gemma2")->sliding_window == 4096);
+  CHECK(windows(*keys.read("gemma3")) == "........");
+  keys.set("attention.sliding_window", uint64_t{16});
+  CHECK(keys.read("gemma2")->sliding_window == 16);
+  CHECK(windows(*keys.read()) == "wwwwwwww");
+  CHECK(windows(*keys.read("gemma3")) == "wwwww.ww");
+  CHECK(windows(*keys.set("attention.sliding_window_pattern", uint64_t{3}).read("gemma3")) == "ww.ww.ww");
+  keys.set("attention.sliding_window_pattern", Ints{1, 0, 0, 1, 1, 0, 0, 1});
+  CHECK(windows(*keys.read("gemma3")) == "w..ww..w");
+  CHECK(windows(*keys.set("attention.sliding_window", uint64_t{0}).read("gemma2")) == "........");
+}
+
+TEST_CASE("rotary embedding by layer") {
+  using model::LayerRope;
+  Keys keys;
+  keys.set("block_count", uint64_t{8}).set("attention.sliding_window", uint64_t{16});
+  const auto gemma = keys.read("gemma3");
+  CHECK(gemma->layers[0].rope == LayerRope::local);
+  CHECK(gemma->layers[5].rope == LayerRope::global);
+  CHECK(gemma->rope_local.base == 10000);
+  CHECK(keys.set("rope.freq_base_swa", 500.0).read("gemma3")->rope_local.base == 500);
+  CHECK(keys.read("gemma2")->layers[0].rope == LayerRope::global);
+  const auto smol = keys.read("smollm3");
+  for (size_t i = 0; i < 8; ++i) CHECK((smol->layers[i].rope == LayerRope::none) == (i % 4 == 3));
+}
+
+TEST_CASE("scales that a family or a file sets") {
+  Keys keys;
+  CHECK(keys.read()->embedding_scale == 1);
+  CHECK(keys.read("gemma")->embedding_scale == 8);
+  CHECK(keys.read("gemma2")->attention_softcap == 50);
+  CHECK(keys.read("gemma2")->logit_softcap == 30);
+  CHECK(keys.read("gemma3")->logit_softcap == 0);
+  CHECK(keys.set("final_logit_softcapping", 7.0).read("gemma3")->logit_softcap == 7);
+  CHECK(keys.set("logit_scale", 4.0).read("granite")->logit_scale == 0.25f);
+  // Heads of 4 elements; the models of 46 and 62 layers go by 64 / 8.
+  keys.set("attention.key_length", uint64_t{4});
+  CHECK(keys.read("gemma2")->attention_scale == doctest::Approx(0.5));
+  CHECK(keys.set("block_count", uint64_t{46}).read("gemma2")->attention_scale == doctest::Approx(1 / std::sqrt(8.0)));
+  CHECK(keys.read("gemma3")->attention_scale == doctest::Approx(0.5));
+  CHECK(keys.set("block_count", uint64_t{62}).read("gemma3")->attention_scale == doctest::Approx(1 / std::sqrt(8.0)));
+}
+
+TEST_CASE("latent attention") {
+  Keys keys;
+  keys.set("attention.head_count_kv", uint64_t{1}).set("rope.dimension_count", uint64_t{6});
+  const auto message = [&] { return keys.read("deepseek2").error().message; };
+  CHECK(message() == "m.gguf: key 'deepseek2.attention.kv_lora_rank': missing");
+  keys.set("attention.kv_lora_rank", uint64_t{20}).set("attention.key_length", uint64_t{10});
+  CHECK(message().find(
+            "key_length': expected kv_lora_rank + rope.dimension_count = 26 and a value_length of 20, found 10 "
+            "and 8") != std::string::npos);
+  keys.set("attention.key_length", uint64_t{26}).set("attention.value_length", uint64_t{20});
+  keys.set("attention.key_length_mla", uint64_t{6});
+  CHECK(message() ==
+        "m.gguf: key 'deepseek2.attention.key_length_mla': expected more than rope.dimension_count = 6, found 6");
+  const auto hp = keys.set("attention.key_length_mla", uint64_t{16}).read("deepseek2");
+  REQUIRE(hp.has_value());
+  CHECK(hp->dim(arch::Dim::q_full, 0) == 128);
+  CHECK(hp->dim(arch::Dim::kv_latent, 0) == 26);
+  CHECK(hp->dim(arch::Dim::k_plain, 0) == 10);
+  CHECK(hp->attention_scale == 0.25f);
+  keys.set("attention.head_count_kv", uint64_t{2});
+  CHECK(message() == "m.gguf: key 'deepseek2.attention.head_count_kv': expected 1, found 2");
+}
+
+TEST_CASE("groups of experts") {
+  Keys keys;
+  keys.set("expert_count", uint64_t{12}).set("expert_used_count", uint64_t{4});
+  keys.set("attention.kv_lora_rank", uint64_t{2}).set("rope.dimension_count", uint64_t{6});
+  keys.set("attention.head_count_kv", uint64_t{1}).set("attention.value_length", uint64_t{2});
+  keys.set("attention.key_length_mla", uint64_t{16}).set("leading_dense_block_count", uint64_t{1});
+  keys.set("expert_group_count", uint64_t{4}).set("expert_group_used_count", uint64_t{2});
+  const auto hp = keys.read("deepseek2");
+  REQUIRE_MESSAGE(hp.has_value(), hp.error().message);
+  CHECK_FALSE(hp->layers[0].experts);
+  CHECK(hp->layers[1].experts);
+  CHECK(hp->experts.n_groups == 4);
+  CHECK_FALSE(hp->experts.normalize);
+  for (const uint64_t bad : {uint64_t{5}, uint64_t{12}}) {
+    CHECK(Keys(keys).set("expert_group_count", bad).read("deepseek2").error().message.find("expert_group_count'") !=
+          std::string::npos);
+  }
 }

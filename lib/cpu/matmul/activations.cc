@@ -178,7 +178,7 @@ void Activations::pack(compute::Mat x, ActivationKind kind, size_t max_width, ba
   tiles.clear();
   append_tiles(0, x.rows, max_width, bytes, tiles);
   data.resize(x.rows * bytes);
-  fill(x, kind, pool, [](uint32_t column) { return column; });
+  fill(x, kind, pool, [](uint32_t c) { return c; });
 }
 
 void Activations::pack_groups(compute::Mat x, std::span<const uint32_t> rows, std::span<const uint32_t> group_sizes,
@@ -195,7 +195,7 @@ void Activations::pack_groups(compute::Mat x, std::span<const uint32_t> rows, st
     column += size;
   }
   data.resize(column * bytes);
-  fill(x, kind, pool, [&](uint32_t column) { return rows[column]; });
+  fill(x, kind, pool, [&](uint32_t c) { return rows[c]; });
 }
 
 }  // namespace quern::cpu

@@ -1,5 +1,6 @@
 // The attention block: x += W_o attention(rope(W_q n), rope(W_k n), W_v n) with n = norm(x). Some models normalize the
-// heads of queries and keys before they rotate them, and what is added.
+// heads of queries and keys before they rotate them, and what is added. How queries, keys and values come about is the
+// mechanism's part (attention_kind.h).
 #pragma once
 
 #include <span>
@@ -15,6 +16,7 @@ struct AttentionPass {
   std::span<const compute::AttentionRow> rows;  ///< what each row attends to
   compute::Mat cos_sin;                         ///< each row's rotary angles; none where the layer does not rotate
   compute::Mat warmth;                          ///< each row's factor of its queries; none where there is none
+  compute::Mat heads;                           ///< latent attention: in each row the numbers 0 ... n_head - 1
 };
 
 /// All rows of x.

@@ -27,10 +27,15 @@ struct Block {
   compute::MatmulTarget product(arch::Slot weight, arch::Slot bias, compute::Mat out) const {
     return {weights.find(weight, layer), bias == arch::Slot::none ? nullptr : weights.find(bias, layer), out};
   }
+  /// out = x where the model has no such norm; out may be x.
   void normalize(compute::Mat x, arch::Slot slot, compute::Mat out) const {
-    stream.rms_norm(x, weight(slot), hparams.rms_eps, out);
+    if (const compute::Weight* const norm = weights.find(slot, layer)) {
+      stream.rms_norm(x, *norm, hparams.rms_eps, out);
+    } else {
+      stream.copy(x, out);
+    }
   }
-  /// Every head of x on its own, where the model has such a norm.
+  /// Every head of x on its own, or all at once (as the norm's weight is long), where the model has such a norm.
   void normalize_heads(compute::Mat x, arch::Slot slot) const {
     const compute::Weight* const norm = weights.find(slot, layer);
     if (norm == nullptr) return;
@@ -44,6 +49,20 @@ struct Block {
       stream.rms_norm(made, *norm, hparams.rms_eps, made);
     if (hparams.residual_scale != 1) stream.scale(made, hparams.residual_scale);
     stream.add(x, made);
+  }
+  compute::RopePairs rope_pairs() const {
+    return spec.rope == arch::Rope::halves ? compute::RopePairs::halves : compute::RopePairs::interleaved;
+  }
+  compute::AttentionShape attention_shape() const {
+    compute::AttentionShape shape;
+    shape.n_heads = params().n_head;
+    shape.n_kv_heads = params().n_head_kv;
+    shape.k_dim = hparams.k_dim;
+    shape.v_dim = hparams.v_dim;
+    shape.scale = hparams.attention_scale;
+    shape.softcap = hparams.attention_softcap;
+    shape.sinks = weights.find(arch::Slot::attn_sinks, layer);
+    return shape;
   }
   compute::Glu glu() const {
     switch (spec.ffn) {

@@ -11,8 +11,12 @@ using compute::MatmulTarget;
 
 namespace {
 
-compute::Routing routing_of(const ExpertParams& experts) {
+compute::Routing routing_of(const Block& block) {
+  const ExpertParams& experts = block.hparams.experts;
   compute::Routing routing;
+  routing.choice_bias = block.weights.find(Slot::router_choice_bias, block.layer);
+  routing.n_groups = experts.n_groups;
+  routing.n_groups_used = experts.n_groups_used;
   switch (experts.gating) {
     case arch::Gating::none:
     case arch::Gating::softmax:
@@ -42,7 +46,7 @@ void mixture_of_experts(const Block& block, Mat x) {
   const MatmulTarget scores = block.product(Slot::router, Slot::router_bias, space.scores.mat(n, params.n));
   block.stream.matmul(norm, {&scores, 1});
   const Mat chosen = space.chosen.mat(n, n_used), weights = space.chosen_weights.mat(n, n_used);
-  block.stream.route(scores.out, routing_of(params), chosen, weights);
+  block.stream.route(scores.out, routing_of(block), chosen, weights);
 
   const auto experts = [&](Slot slot, Slot bias, Mat out) {
     return ExpertTarget{block.weights.experts(slot, block.layer), block.weights.experts(bias, block.layer), out};

@@ -1,0 +1,57 @@
+// DeepSeek V2, V3 and R1 (DeepSeek-AI 2024, arXiv 2405.04434 and 2412.19437) and what shares their shape (Kimi K2,
+// GLM 4.7 Flash): latent attention, some layers with a plain feed-forward block, then mixtures of experts with experts
+// that every token goes through. V3 takes sigmoids for weights, a bias for the choice, and chooses within groups of
+// experts. YaRN scales the scores; the file holds a tenth of its multiplier. Source: GGUF key and tensor names.
+#include "lib/arch/parts.h"
+
+namespace quern::arch {
+namespace {
+
+constexpr std::array kOwnKeys = {
+    Key::key_length_full,
+    Key::value_length_full,
+    Key::q_rank,
+    Key::kv_rank,
+    Key::expert_gating,
+    Key::expert_weights_norm,
+    Key::expert_shared_count,
+    Key::expert_group_count,
+    Key::expert_group_used_count,
+    Key::yarn_log_multiplier,
+    Key::leading_dense_blocks,
+    Key::attention_temperature,
+    Key::nextn_layers,
+};
+constexpr auto kKeysRead = join(kSizeKeys, kRopeKeys, kExpertKeys, kOwnKeys);
+constexpr KeyDefault kDefaults[] = {{Key::expert_weights_norm, 0}};
+
+constexpr std::array kLatentAttention = {
+    vector(Slot::attn_norm, "blk.{}.attn_norm.weight", Dim::embd),
+    when(When::without_q_rank, matrix(Slot::attn_q, "blk.{}.attn_q.weight", Dim::embd, Dim::q_full)),
+    when(When::with_q_rank, matrix(Slot::attn_q_a, "blk.{}.attn_q_a.weight", Dim::embd, Dim::q_rank)),
+    when(When::with_q_rank, vector(Slot::attn_q_a_norm, "blk.{}.attn_q_a_norm.weight", Dim::q_rank)),
+    when(When::with_q_rank, matrix(Slot::attn_q_b, "blk.{}.attn_q_b.weight", Dim::q_rank, Dim::q_full)),
+    matrix(Slot::attn_kv_a, "blk.{}.attn_kv_a_mqa.weight", Dim::embd, Dim::kv_latent),
+    vector(Slot::attn_kv_a_norm, "blk.{}.attn_kv_a_norm.weight", Dim::kv_rank),
+    per_head(matrix(Slot::attn_k_b, "blk.{}.attn_k_b.weight", Dim::k_plain, Dim::kv_rank)),
+    per_head(matrix(Slot::attn_v_b, "blk.{}.attn_v_b.weight", Dim::kv_rank, Dim::v_full)),
+    matrix(Slot::attn_output, "blk.{}.attn_output.weight", Dim::attn_full, Dim::embd),
+};
+constexpr auto kTensors = join(kEnds, kLatentAttention, kFfnNorm, kFfn, kExperts, kChoiceBias, kSharedExpert);
+
+}  // namespace
+
+extern const ArchSpec kDeepSeek2;
+constinit const ArchSpec kDeepSeek2 = {
+    .name = "deepseek2",
+    .norm = Norm::rms,
+    .rope = Rope::interleaved,
+    .attention = Attention::latent,
+    .ffn = Ffn::swiglu,
+    .keys = kKeysRead,
+    .tensors = kTensors,
+    .defaults = kDefaults,
+    .yarn_scales_scores = true,
+};
+
+}  // namespace quern::arch

@@ -1,0 +1,51 @@
+// Grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245): queries in groups share a key-value head.
+#include "lib/model/blocks/attention_kind.h"
+
+namespace quern::model {
+
+using arch::Dim;
+using arch::Slot;
+using compute::Mat;
+using compute::MatmulTarget;
+
+namespace {
+
+void rotate(const Block& block, Mat x, Mat cos_sin) {
+  if (cos_sin.buffer != nullptr)
+    block.stream.rope(x, block.hparams.k_dim, block.hparams.n_rot, block.rope_pairs(), cos_sin);
+}
+
+AttentionProducts key_value(const Block& block, uint32_t rows) {
+  return {{block.product(Slot::attn_k, Slot::attn_k_bias, block.space.k.mat(rows, block.dim(Dim::k))),
+           block.product(Slot::attn_v, Slot::attn_v_bias, block.space.v.mat(rows, block.dim(Dim::v)))},
+          2};
+}
+
+MatmulTarget query(const Block& block, uint32_t rows) {
+  return block.product(Slot::attn_q, Slot::attn_q_bias, block.space.q.mat(rows, block.dim(Dim::q)));
+}
+
+void store(const Block& block, const AttentionPass& pass, const AttentionProducts& key_value) {
+  const Mat k = key_value.items[0].out, v = key_value.items[1].out;
+  block.normalize_heads(k, Slot::attn_k_norm);
+  rotate(block, k, pass.cos_sin);
+  block.stream.kv_store(pass.kv, block.layer, k, v, pass.slots);
+}
+
+void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
+  block.normalize_heads(q, Slot::attn_q_norm);
+  rotate(block, q, pass.cos_sin);
+  if (pass.warmth.buffer != nullptr) block.stream.scale_rows(q, pass.warmth);
+  const Mat mixed = block.space.attn.mat(q.rows, block.dim(Dim::attn));
+  block.stream.attention(pass.kv, block.layer, block.attention_shape(), q, pass.rows, mixed);
+  const MatmulTarget out =
+      block.product(Slot::attn_output, Slot::attn_output_bias, block.space.norm.mat(q.rows, x.cols));
+  block.stream.matmul(mixed, {&out, 1});
+  block.add_to(x, out.out, Slot::attn_post_norm);
+}
+
+}  // namespace
+
+const AttentionKind kGroupedAttention = {key_value, query, store, attend};
+
+}  // namespace quern::model
