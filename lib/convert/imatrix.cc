@@ -165,6 +165,8 @@ Result<Imatrix> from_gguf(const io::GgufContents& file, const std::string& path)
   return out;
 }
 
+std::string shown(const std::string& path) { return path.empty() ? "what was collected" : path; }
+
 /// The same entry with a count for each of n matrices.
 ImatrixEntry spread(const ImatrixEntry& entry, size_t n_matrices) {
   ImatrixEntry out = entry;
@@ -207,8 +209,8 @@ Status Imatrix::add(const std::string& name, std::span<const double> sums, uint6
     entry.counts = {0};
   }
   QUERN_ENSURE(entry.sums.size() == sums.size() && entry.counts.size() == 1, Errc::argument, "tensor ", quoted(name),
-               ": has ", sums.size(), " columns, but ", path.empty() ? "what was collected before" : path, " has ",
-               entry.n_cols(), " columns of ", entry.counts.size(), " matrices");
+               ": has ", sums.size(), " columns, but ", shown(path), " has ", entry.n_cols(), " columns of ",
+               entry.counts.size(), " matrices");
   for (size_t i = 0; i < sums.size(); ++i) entry.sums[i] += sums[i];
   entry.counts[0] += static_cast<double>(n_tokens);
   return {};
@@ -224,15 +226,15 @@ Status Imatrix::merge(const Imatrix& other) {
     const ImatrixEntry added = spread(more, n_matrices);
     QUERN_ENSURE(entry.sums.size() == added.sums.size() && entry.counts.size() == added.counts.size() &&
                      entry.sums.size() % n_matrices == 0,
-                 Errc::argument, other.path, ": tensor ", quoted(name), ": has ", more.sums.size(), " values in ",
-                 more.counts.size(), " matrices, but ", path, " has ", place->second.sums.size(), " in ",
-                 place->second.counts.size());
+                 Errc::argument, shown(other.path), ": tensor ", quoted(name), ": has ", more.sums.size(),
+                 " values in ", more.counts.size(), " matrices, but ", shown(path), " has ", place->second.sums.size(),
+                 " in ", place->second.counts.size());
     for (size_t i = 0; i < entry.sums.size(); ++i) entry.sums[i] += added.sums[i];
     for (size_t i = 0; i < entry.counts.size(); ++i) entry.counts[i] += added.counts[i];
     place->second = std::move(entry);
   }
   const auto chunks = base::checked_add(n_chunks, other.n_chunks);
-  QUERN_ENSURE(chunks && *chunks <= UINT32_MAX, Errc::argument, other.path, ": the number of chunks overflows");
+  QUERN_ENSURE(chunks && *chunks <= UINT32_MAX, Errc::argument, shown(other.path), ": the number of chunks overflows");
   if (entries.empty()) chunk_size = other.chunk_size;
   entries = std::move(merged);
   n_chunks = static_cast<uint32_t>(*chunks);
@@ -252,8 +254,8 @@ Result<std::optional<std::vector<float>>> Imatrix::weights_for(std::string_view 
   const bool counts_fit = entry.counts.size() == 1 || entry.counts.size() == n_matrices;
   if (expected && *expected == entry.sums.size() && counts_fit) return std::optional(entry.means());
   if (name == "token_embd.weight") return std::optional<std::vector<float>>();
-  return fail(Errc::format, path, ": tensor ", quoted(name), ": expected ", n_cols, " values for each of ", n_matrices,
-              " matrices, found ", entry.n_cols(), " for each of ", entry.counts.size(),
+  return fail(Errc::format, shown(path), ": tensor ", quoted(name), ": expected ", n_cols, " values for each of ",
+              n_matrices, " matrices, found ", entry.n_cols(), " for each of ", entry.counts.size(),
               ": it was made for another model");
 }
 

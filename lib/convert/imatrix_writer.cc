@@ -62,7 +62,7 @@ std::vector<std::byte> Imatrix::dat_bytes() const {
   const double size = std::max<double>(chunk_size, 1);
   for (const auto& [name, entry] : entries) {
     const double most = *std::max_element(entry.counts.begin(), entry.counts.end());
-    const double n_chunks_seen = std::ceil(most / size);
+    const double n_chunks_seen = std::min<double>(std::ceil(most / size), INT32_MAX);
     put_text(out, name);
     put_number(out, static_cast<uint64_t>(n_chunks_seen));
     put_number(out, entry.sums.size());

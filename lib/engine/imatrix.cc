@@ -32,15 +32,18 @@ Result<Chunks> choose_chunks(std::span<const Token> tokens, const ImatrixOptions
   return chunks;
 }
 
-/// Logits are asked for only where their weight is watched: its product is skipped otherwise.
+/// Logits are asked for only where their weight is watched: its product is skipped otherwise. They are thrown away, so
+/// few of them at a time will do.
 Status read_chunk(context::Context& context, const Tokenizer& tokenizer, std::span<const Token> chunk,
                   const ImatrixOptions& options) {
+  constexpr uint32_t kLogitRows = 64;
+  const uint32_t n_batch = options.process_output ? std::min(options.n_batch, kLogitRows) : options.n_batch;
   DecodeOptions decode;
   decode.cancel = options.cancel;
   context.clear();
   std::vector<BatchToken> batch;
-  for (size_t begin = 0; begin < chunk.size(); begin += options.n_batch) {
-    const size_t end = std::min<size_t>(begin + options.n_batch, chunk.size());
+  for (size_t begin = 0; begin < chunk.size(); begin += n_batch) {
+    const size_t end = std::min<size_t>(begin + n_batch, chunk.size());
     batch.clear();
     for (size_t i = begin; i < end; ++i) {
       const Token token = i == 0 && tokenizer.adds_bos() ? tokenizer.bos() : chunk[i];
