@@ -11,7 +11,7 @@ using namespace quern::compute;
 namespace {
 
 struct FakeBuffer final : Buffer {
-  explicit FakeBuffer(bool on_host) : on_host(on_host) {
+  explicit FakeBuffer(bool addressable) : on_host(addressable) {
     for (size_t i = 0; i < 64; ++i) floats[i] = static_cast<float>(i);
   }
   uint64_t size_bytes() const override { return sizeof floats; }
@@ -35,10 +35,17 @@ struct FakeStream final : Stream {
   void do_matmul(Mat, std::span<const MatmulTarget>) override { calls += "matmul "; }
   void do_add(Mat, Mat) override {}
   void do_rope(Mat, uint32_t, uint32_t, RopePairs, Mat) override {}
-  void do_swiglu(Mat, Mat, Mat) override {}
+  void do_glu(Glu, Mat, Mat, Mat) override {}
+  void do_scale(Mat, float) override {}
+  void do_scale_rows(Mat, Mat) override {}
+  void do_softcap(Mat, float) override {}
+  void do_route(Mat, const Routing&, Mat, Mat) override {}
+  void do_matmul_experts(Mat, Mat, std::span<const ExpertTarget>) override {}
+  void do_combine(Mat, Mat, Mat) override {}
   void do_kv_store(KvStore&, uint32_t, Mat, Mat, std::span<const uint32_t>) override {}
   void do_attention(KvStore&, uint32_t, const AttentionShape&, Mat, std::span<const AttentionRow>, Mat) override {}
   void do_gather_rows(Mat, std::span<const uint32_t>, Mat) override {}
+  void do_copy(Mat, Mat) override {}
   void do_download(Mat from, std::span<float> to) override {
     calls += "download ";
     const auto& buffer = static_cast<const FakeBuffer&>(*from.buffer);
@@ -52,7 +59,7 @@ struct FakeStream final : Stream {
 };
 
 struct Recorder final : MatmulObserver {
-  explicit Recorder(FakeStream& stream) : stream(stream) {}
+  explicit Recorder(FakeStream& watched) : stream(watched) {}
   void observe(const MatmulInput& x, std::span<const MatmulTarget> targets) override {
     stream.calls += "observe ";
     n_targets = targets.size();

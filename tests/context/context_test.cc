@@ -101,11 +101,11 @@ TEST_CASE("an observer sees every token in every layer, and changes nothing") {
   REQUIRE(context->n_logits() == wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i) CHECK(same(expected()[wanted[i]], context->logits(i)));
   size_t n_layers = 0;
-  tiny().weights.for_each([&](const model::Weights::Named& entry) {
-    if (!entry.weight->multiplies()) return;
-    CAPTURE(entry.name);
-    CHECK(counter.rows[entry.weight.get()] == (entry.name.starts_with("blk.") ? 100 : wanted.size()));
-    n_layers += entry.name.ends_with("attn_output.weight");
+  tiny().weights.for_each([&](const compute::Weight& weight, const std::string& name) {
+    if (!weight.multiplies()) return;
+    CAPTURE(name);
+    CHECK(counter.rows[&weight] == (name.starts_with("blk.") ? 100 : wanted.size()));
+    n_layers += name.ends_with("attn_output.weight");
   });
   CHECK(n_layers == tiny().hparams->n_layer);
   context->observe(nullptr);
