@@ -19,7 +19,7 @@ struct Args {
   std::vector<std::string> rest;  ///< [OUT] TYPE [THREADS]
   ModelArgs runtime;
   std::vector<std::string> tensor_types, tensor_type_files;
-  std::string calibration_file;
+  std::string calibration_file, report_file, target_size;
   QuantizeOptions options;
   bool json = false, list = false, verbose = false;
 };
@@ -54,10 +54,41 @@ std::string read_words(Args& args, std::string& out) {
     args.runtime.n_threads = std::stoi(words.back());
     words.pop_back();
   }
+  const bool by_size = !args.target_size.empty() || args.options.target_bpw > 0;
+  if (by_size && words.size() == 1 && !names_type(words[0])) {  // OUT alone: the size says the rest
+    out = words[0];
+    return {};
+  }
   if (words.empty() || words.size() > 2) return "expected IN [OUT] TYPE [THREADS]";
   args.options.type = words.back();
   out = words.size() == 2 ? words[0] : default_output(args.in, words[0]);
   return {};
+}
+
+/// "4.2G" (10^9), "650M", "4.2GiB" (2^30), or bytes. 0 where it makes no sense.
+uint64_t size_of(const std::string& text) {
+  size_t used = 0;
+  double number = 0;
+  try {
+    number = std::stod(text, &used);
+  } catch (const std::exception&) {
+    return 0;
+  }
+  constexpr std::pair<const char*, double> kUnits[] = {{"", 1},
+                                                       {"K", 1e3},
+                                                       {"M", 1e6},
+                                                       {"G", 1e9},
+                                                       {"KB", 1e3},
+                                                       {"MB", 1e6},
+                                                       {"GB", 1e9},
+                                                       {"KiB", 1024},
+                                                       {"MiB", 1024.0 * 1024},
+                                                       {"GiB", 1024.0 * 1024 * 1024}};
+  for (const auto& [unit, factor] : kUnits) {
+    if (text.substr(used) == unit && number > 0 && number * factor < 1e18)
+      return static_cast<uint64_t>(number * factor);
+  }
+  return 0;
 }
 
 /// "REGEX=TYPE" lines and arguments.
@@ -124,6 +155,14 @@ void note_fallbacks(const QuantizeResult& result) {
   }
 }
 
+void print_quality(const Comparison& quality) {
+  note("how far it is from its source, over " + std::to_string(quality.n_tokens) + " tokens:");
+  print("mean KL divergence  " + fixed(quality.kl_divergence, 6) + " +/- " + fixed(quality.kl_divergence_stderr, 6) +
+        "\n");
+  print("same first choice   " + fixed(100 * quality.top1_agreement, 2) + " %\n");
+  print("perplexity          " + fixed(quality.ppl, 4) + " (source " + fixed(quality.reference_ppl, 4) + ")\n");
+}
+
 nlohmann::ordered_json result_json(const QuantizeResult& result, double seconds) {
   nlohmann::ordered_json out;
   out["files"] = result.files;
@@ -131,6 +170,12 @@ nlohmann::ordered_json result_json(const QuantizeResult& result, double seconds)
   out["to_bytes"] = result.to_bytes;
   out["bits_per_weight"] = result.bits_per_weight;
   out["seconds"] = seconds;
+  if (result.quality) {
+    const Comparison& q = *result.quality;
+    out["quality"] = {{"kl_divergence", q.kl_divergence},     {"kl_divergence_stderr", q.kl_divergence_stderr},
+                      {"top1_agreement", q.top1_agreement},   {"perplexity", q.ppl},
+                      {"source_perplexity", q.reference_ppl}, {"tokens", q.n_tokens}};
+  }
   for (const QuantizedTensor& tensor : result.tensors) {
     out["tensors"].push_back({{"name", tensor.name},
                               {"shape", tensor.shape},
@@ -153,6 +198,16 @@ int run(Args& args) {
     auto text = read_text(args.calibration_file);
     if (!text) return report(text.error());
     args.options.calibration = std::move(*text);
+  }
+  if (!args.report_file.empty()) {
+    auto text = read_text(args.report_file);
+    if (!text) return report(text.error());
+    args.options.report = std::move(*text);
+  }
+  if (!args.target_size.empty()) {
+    args.options.target_size_bytes = size_of(args.target_size);
+    if (args.options.target_size_bytes == 0)
+      return report_usage("--target-size " + args.target_size + ": expected a size such as 4.2G");
   }
   const auto in = resolve_model(args.in);
   if (!in) return report(in.error());
@@ -177,6 +232,7 @@ int run(Args& args) {
     note(bytes_text(result->from_bytes) + " -> " + bytes_text(result->to_bytes) + ", " +
          fixed(result->bits_per_weight, 2) + " bits per weight" +
          (args.options.dry_run ? ", nothing written" : ", " + fixed(seconds, 1) + " s"));
+    if (result->quality) print_quality(*result->quality);
     for (const std::string& file : result->files) print(file + "\n");
   }
   return finish_output(kOk);
@@ -212,7 +268,21 @@ void add_quantize(CLI::App& app, Action& action) {
       ->add_option("--method", args->options.method,
                    "nearest, or gptq: levels chosen so that errors cancel out on --calibration (nearest)")
       ->type_name("METHOD");
-  command->add_option("--calibration", args->calibration_file, "Text for gptq, like what the model will read")
+  command
+      ->add_option("--target-size", args->target_size,
+                   "Choose types for the least loss in a file of this size, e.g. 4.2G")
+      ->type_name("SIZE");
+  command->add_option("--target-bpw", args->options.target_bpw, "The same, in bits per weight")
+      ->type_name("BITS")
+      ->check(CLI::Range(0.5, 32.0));
+  command->add_option("--report", args->report_file, "Measure how far the new model is from its source on this text")
+      ->type_name("FILE");
+  command
+      ->add_option("--report-chunks", args->options.report_chunks, "Read so many pieces of 512 tokens of it (0: all)")
+      ->type_name("N");
+  command
+      ->add_option("--calibration", args->calibration_file,
+                   "Text like what the model will read, for gptq and --target-...")
       ->type_name("FILE");
   command->add_option("--chunks", args->options.calibration_chunks, "Read so many pieces of 512 tokens of it (0: all)")
       ->type_name("N");
@@ -230,6 +300,8 @@ void add_quantize(CLI::App& app, Action& action) {
   add_examples(*command,
                "  quern quantize model-F16.gguf Q4_K_M                 writes model-Q4_K_M.gguf\n"
                "  quern quantize model-F16.gguf small.gguf IQ4_XS --imatrix model.imatrix.gguf\n"
+               "  quern quantize model-F16.gguf Q4_K_M --method gptq --calibration text.txt --report other.txt\n"
+               "  quern quantize model-F16.gguf fits.gguf --target-size 4.2G --calibration text.txt\n"
                "  quern quantize model-F16.gguf Q4_K_M --tensor-type 'ffn_down=q6_k' --dry-run\n");
   command->callback([args, &action] { action = [args] { return run(*args); }; });
 }

@@ -32,4 +32,18 @@ struct PerplexityOptions {
 /// Errc::argument if the text is shorter than one window.
 Result<Perplexity> perplexity(const Model& model, std::span<const Token> tokens, const PerplexityOptions& options = {});
 
+/// How far a model is from another one of the same vocabulary, as a rule its source in full precision.
+struct Comparison {
+  double kl_divergence = 0;         ///< Mean of sum p log(p / q), in nats; p: the reference's probabilities of a token.
+  double kl_divergence_stderr = 0;  ///< Its standard error.
+  double top1_agreement = 0;        ///< The share of tokens where both would choose the same one.
+  double reference_ppl = 0, ppl = 0;
+  uint64_t n_tokens = 0;  ///< Scored.
+};
+
+/// Both models read the same windows, as perplexity() does; of its options on_window is not used. Errc::argument for
+/// vocabularies of different sizes.
+Result<Comparison> compare(const Model& reference, const Model& model, std::span<const Token> tokens,
+                           const PerplexityOptions& options = {});
+
 }  // namespace quern

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <quern/callbacks.h>
+#include <quern/evaluate.h>
 #include <quern/result.h>
 #include <quern/runtime.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,11 +34,20 @@ struct QuantizeOptions {
   std::vector<TensorTypeOverride> tensor_types{};  ///< The first that matches counts; goes before the mix.
   std::string output_tensor_type{};                ///< Of output.weight; empty: as the mix says.
   std::string token_embedding_type{};              ///< Of token_embd.weight; empty: as the mix says.
-  bool pure = false;                               ///< Every tensor in the mix's main type.
-  bool leave_output_tensor = false;                ///< output.weight stays as it is.
-  bool allow_requantize = false;  ///< Also from types that have lost precision before; otherwise an error.
-  bool dry_run = false;           ///< Only say what would be done.
-  bool keep_split = false;        ///< As many files as the source has; otherwise one.
+  /// Where one of these is given, the tensors' types are chosen for the least loss within this size, instead of by the
+  /// mix (which still says which tensors are quantized at all). The loss of a tensor is measured: how far the model's
+  /// predictions on `calibration` go from the source's with this tensor alone quantized. Takes a pass for each tensor.
+  uint64_t target_size_bytes = 0;  ///< Of the file.
+  double target_bpw = 0;           ///< Bits per weight, over all tensors.
+  /// UTF-8. Where given, the new model and its source read it, and how far they are apart is told in the result and in
+  /// the new file's metadata ("quern.quality.*"). Both are in memory then. Not together with keep_split.
+  std::string report{};
+  uint32_t report_chunks = 0;        ///< At most so many pieces of 512 tokens of it; 0: all.
+  bool pure = false;                 ///< Every tensor in the mix's main type.
+  bool leave_output_tensor = false;  ///< output.weight stays as it is.
+  bool allow_requantize = false;     ///< Also from types that have lost precision before; otherwise an error.
+  bool dry_run = false;              ///< Only say what would be done.
+  bool keep_split = false;           ///< As many files as the source has; otherwise one.
   /// "key=type:value" with type int, float, bool or str: metadata of the new file.
   std::vector<std::string> override_kv{};
   ProgressFn progress{};  ///< Stage "quantize", in bytes of the source; before, "load" and "calibrate" for gptq.
@@ -57,6 +68,7 @@ struct QuantizeResult {
   uint64_t from_bytes = 0, to_bytes = 0;  ///< Of all tensors.
   double bits_per_weight = 0;             ///< Of the new file's tensors.
   std::vector<std::string> files;         ///< Written; empty after a dry run.
+  std::optional<Comparison> quality;      ///< Where a report was asked for.
 };
 
 /// Writes `out` from `in` with the runtime's threads; a few megabytes of the model are in memory at a time. On any

@@ -206,6 +206,20 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
   return {};
 }
 
+Status AtomicFile::rewrite(uint64_t offset, std::span<const std::byte> bytes) {
+  QUERN_ENSURE(fd_ >= 0 && offset + bytes.size() <= position_, Errc::argument, path_,
+               ": cannot rewrite what was not written");
+  while (!bytes.empty()) {
+    const ssize_t n =
+        ::pwrite(fd_, bytes.data(), std::min(bytes.size(), kMaxTransferBytes), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return os_error(path_, "write", errno);
+    bytes = bytes.subspan(static_cast<size_t>(n));
+    offset += static_cast<uint64_t>(n);
+  }
+  return {};
+}
+
 Status AtomicFile::commit() {
   QUERN_ENSURE(fd_ >= 0, Errc::argument, path_, ": cannot commit: the file is already committed");
   // The data must be on the disk before the name points to it, and the name before we say that it is done.

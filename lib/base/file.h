@@ -48,7 +48,11 @@ class AtomicFile {
   ~AtomicFile();
 
   Status write(std::span<const std::byte> bytes);
+  /// Replaces bytes that were written before.
+  Status rewrite(uint64_t offset, std::span<const std::byte> bytes);
   uint64_t position() const { return position_; }
+  /// Where the bytes are until commit(): others may read them there.
+  const std::string& temporary_path() const { return temporary_; }
   Status commit();
 
  private:

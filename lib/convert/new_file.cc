@@ -87,7 +87,7 @@ Result<Entry> parse_override(const std::string& text) {
 
 Result<std::vector<std::string>> write_model(const io::ModelFile& source, std::span<const TensorTarget> targets,
                                              const std::vector<Entry>& changes, const std::string& path,
-                                             bool keep_split, Quantizer& quantizer) {
+                                             bool keep_split, Quantizer& quantizer, const io::Review& review) {
   const size_t n_parts = keep_split ? std::max<size_t>(source.parts.size(), 1) : 1;
   std::vector<std::vector<TensorTarget>> parts(n_parts);
   for (const TensorTarget& target : targets) {
@@ -102,7 +102,7 @@ Result<std::vector<std::string>> write_model(const io::ModelFile& source, std::s
   std::vector<std::string> paths;
   for (size_t i = 0; i < n_parts; ++i) {
     paths.push_back(n_parts == 1 ? path : part_path(path, i, n_parts));
-    QUERN_CHECK(writers[i].write(paths.back()));
+    QUERN_CHECK(writers[i].write(paths.back(), n_parts == 1 ? review : io::Review()));
   }
   return paths;
 }

@@ -22,18 +22,6 @@ size_t first_not_finite(const float* x, size_t n) {
   return i;
 }
 
-/// How much an error in each of these weights counts: sqrt(2 * mean(x^2) + x^2), times the importance of its input
-/// where that is known. The first factor says that large weights are the ones that carry what was learnt; with it
-/// alone, or with importance alone, the quantized model strays further from its source (Kullback-Leibler divergence).
-void weigh(const float* row, const float* importance, std::vector<float>& out) {
-  double squares = 0;
-  for (size_t i = 0; i < out.size(); ++i) squares += static_cast<double>(row[i]) * row[i];
-  const auto floor = static_cast<float>(2 * squares / static_cast<double>(out.size()));
-  for (size_t i = 0; i < out.size(); ++i) {
-    out[i] = std::sqrt(floor + row[i] * row[i]) * (importance != nullptr ? importance[i] : 1.0f);
-  }
-}
-
 Status check_importance(const TensorTarget& target, const std::string& path) {
   const tensor::Shape& shape = target.source->view.shape;
   const size_t n = target.importance.size();
@@ -49,6 +37,15 @@ Status check_importance(const TensorTarget& target, const std::string& path) {
 }
 
 }  // namespace
+
+void weigh(const float* row, const float* importance, std::vector<float>& out) {
+  double squares = 0;
+  for (size_t i = 0; i < out.size(); ++i) squares += static_cast<double>(row[i]) * row[i];
+  const auto floor = static_cast<float>(2 * squares / static_cast<double>(out.size()));
+  for (size_t i = 0; i < out.size(); ++i) {
+    out[i] = std::sqrt(floor + row[i] * row[i]) * (importance != nullptr ? importance[i] : 1.0f);
+  }
+}
 
 uint64_t TensorTarget::size_bytes() const {
   if (copied()) return source->view.size_bytes();
@@ -76,12 +73,12 @@ Status Quantizer::add_to(io::GgufWriter& writer, std::span<const TensorTarget> t
   for (const TensorTarget& target : targets) {
     total_bytes_ += target.source->view.size_bytes();
     QUERN_CHECK(writer.add_tensor(target.source->name, target.source->view.shape, target.type_id,
-                                  [this, &target](const io::ByteSink& sink) { return write_tensor(target, sink); }));
+                                  [this, &target](const io::ByteSink& sink) { return write(target, sink); }));
   }
   return {};
 }
 
-Status Quantizer::write_tensor(const TensorTarget& target, const io::ByteSink& sink) {
+Status Quantizer::write(const TensorTarget& target, const io::ByteSink& sink) {
   const tensor::TensorView& view = target.source->view;
   const Moments* moments = nullptr;
   TensorTarget weighted = target;

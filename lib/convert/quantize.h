@@ -32,6 +32,12 @@ struct TensorTarget {
   uint64_t size_bytes() const;  ///< in the new file
 };
 
+/// How much an error in each of these weights counts: sqrt(2 * mean(x^2) + x^2), times the importance of its input
+/// where that is known. The first factor says that large weights are the ones that carry what was learnt; with it
+/// alone, or with importance alone, the quantized model strays further from its source (Kullback-Leibler divergence).
+/// `out` has the size of the row.
+void weigh(const float* row, const float* importance, std::vector<float>& out);
+
 /// Gives the second moments of the inputs of the source's weights, as they are asked for.
 class MomentSource {
  public:
@@ -57,12 +63,14 @@ class Quantizer {
   /// Adds the targets to `writer`, which borrows them and this object until it has written. check() must have passed.
   Status add_to(io::GgufWriter& writer, std::span<const TensorTarget> targets);
 
+  /// One tensor's bytes.
+  Status write(const TensorTarget& target, const io::ByteSink& sink);
+
  private:
   struct Worker {
     std::vector<float> rows, weights;  ///< a few rows, decoded; what an error in each element of one counts
     std::optional<Refiner> refiner;
   };
-  Status write_tensor(const TensorTarget& target, const io::ByteSink& sink);
   /// moments: nullptr where levels are chosen by rounding.
   Status write_rows(const TensorTarget& target, const Moments* moments, uint64_t begin, uint64_t end);
   Status advance(const TensorTarget& target, std::span<const std::byte> source);

@@ -149,6 +149,7 @@ class Planner {
       return;
     }
     if (auto wish = wish_for(tensor.name, part)) {
+      plan.asked_for = true;
       plan.target_type = wish->type_id;
       plan.reason = std::move(wish->reason);
     } else {

@@ -57,6 +57,7 @@ struct TensorPlan {
   uint32_t source_type = 0, target_type = 0;
   bool eligible = false;       ///< may be quantized at all; where not, the target is the source
   bool needs_imatrix = false;  ///< the target type cannot be made well without an importance matrix
+  bool asked_for = false;      ///< the type was asked for by name
   std::string reason;          ///< why this type; a few words for people
   std::string fallback;        ///< which type the shape ruled out; empty where it did not
 

@@ -213,13 +213,13 @@ Status GgufWriter::add_tensor(std::string name, const tensor::Shape& shape, uint
   return {};
 }
 
-std::vector<std::byte> GgufWriter::header() const {
+std::vector<std::byte> GgufWriter::header(const MetaTable& meta) const {
   Encoder out;
   out.append(kGgufMagic, sizeof kGgufMagic);
   out.number<uint32_t>(3);
   out.number<uint64_t>(tensors_.size());
-  out.number<uint64_t>(meta_.entries().size());
-  for (const MetaTable::Entry& entry : meta_.entries()) {
+  out.number<uint64_t>(meta.entries().size());
+  for (const MetaTable::Entry& entry : meta.entries()) {
     out.text(entry.key);
     put_entry_value(out, static_cast<ValueType>(entry.file_type), entry.value);  // add() has found that it fits
   }
@@ -237,7 +237,7 @@ std::vector<std::byte> GgufWriter::header() const {
 }
 
 Status GgufWriter::write(const ByteSink& sink) const {
-  QUERN_CHECK(sink(header()));
+  QUERN_CHECK(sink(header(meta_)));
   for (const Tensor& tensor : tensors_) {
     uint64_t written = 0;
     const auto counting = [&](std::span<const std::byte> bytes) -> Status {
@@ -254,9 +254,21 @@ Status GgufWriter::write(const ByteSink& sink) const {
   return {};
 }
 
-Status GgufWriter::write(const std::string& path) const {
+Status GgufWriter::write(const std::string& path, const Review& review) const {
   QUERN_TRY(auto file, base::AtomicFile::create(path));
   QUERN_CHECK(write([&](std::span<const std::byte> bytes) { return file.write(bytes); }));
+  if (review) {
+    QUERN_TRY(const std::vector<MetaTable::Entry> changes, review(file.temporary_path()));
+    MetaTable meta(meta_.file());
+    for (const MetaTable::Entry& entry : meta_.entries()) {
+      const auto change =
+          std::find_if(changes.begin(), changes.end(), [&](const auto& c) { return c.key == entry.key; });
+      QUERN_CHECK(meta.add(change == changes.end() ? entry : *change));
+    }
+    const std::vector<std::byte> before = header(meta_), after = header(meta);
+    QUERN_ENSURE(before.size() == after.size(), Errc::internal, path, ": reviewed metadata of another size");
+    QUERN_CHECK(file.rewrite(0, after));
+  }
   return file.commit();
 }
 

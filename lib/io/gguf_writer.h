@@ -21,6 +21,10 @@ using ByteSink = std::function<Status(std::span<const std::byte>)>;
 /// written.
 using TensorSource = std::function<Status(const ByteSink& sink)>;
 
+/// Looks at a whole file before it gets its name, for figures about it that are stored in it: returns entries that
+/// replace added ones of the same keys and take the same room (numbers, not texts).
+using Review = std::function<Result<std::vector<MetaTable::Entry>>(const std::string& temporary_path)>;
+
 /// Keys and tensors are written in the order of the calls. The alignment is that of the key general.alignment if it was
 /// added, else 32. Every add refuses what the reader would refuse.
 class GgufWriter {
@@ -39,7 +43,7 @@ class GgufWriter {
   Status add_tensor(std::string name, const tensor::Shape& shape, uint32_t type_id, TensorSource source);
 
   /// Writes the whole file; on any failure `path` is as it was before.
-  Status write(const std::string& path) const;
+  Status write(const std::string& path, const Review& review = {}) const;
   /// The same bytes into `sink`.
   Status write(const ByteSink& sink) const;
 
@@ -51,7 +55,7 @@ class GgufWriter {
     uint64_t size_bytes = 0;
     TensorSource source;
   };
-  std::vector<std::byte> header() const;
+  std::vector<std::byte> header(const MetaTable& meta) const;
 
   MetaTable meta_;
   std::vector<Tensor> tensors_;

@@ -74,7 +74,7 @@ Status make_ropes(LoadedModel& model, const std::vector<Binding>& bindings) {
 
 }  // namespace
 
-Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute::Backend& backend,
+Result<std::unique_ptr<LoadedModel>> open(const std::string& path, compute::Backend& backend,
                                                 const OpenOptions& options) {
   auto model = std::make_unique<LoadedModel>();
   QUERN_TRY(model->file, io::open_model_file(path, {.use_mmap = options.use_mmap}));
@@ -85,7 +85,7 @@ Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute
     QUERN_CHECK(read_tokenizer(*model));
     const bool known = model->spec != nullptr && read_shape(*model, options.log).has_value();
     if (!known) model->hparams.reset();
-    return std::unique_ptr<const LoadedModel>(std::move(model));
+    return model;
   }
   QUERN_ENSURE(model->spec != nullptr, Errc::unsupported, path, ": the architecture ", io::quoted(model->architecture),
                " is not supported");
@@ -96,7 +96,7 @@ Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute
   QUERN_CHECK(make_ropes(*model, bindings));
   model->fingerprint = fingerprint(model->file, model->architecture);
   QUERN_TRY(model->weights, prepare_weights(model->file, bindings, hp.n_layer, backend, options.load));
-  return std::unique_ptr<const LoadedModel>(std::move(model));
+  return model;
 }
 
 }  // namespace quern::model

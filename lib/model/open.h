@@ -27,7 +27,7 @@ struct OpenOptions {
   LoadOptions load;
 };
 
-/// Everything about one model file. Immutable after open(), so that any number of threads may use it. The mapping
+/// Everything about one model file. Const after open() as a rule, so that any number of threads may use it. The mapping
 /// stays: weights may point into it.
 struct LoadedModel {
   io::ModelFile file;
@@ -52,7 +52,7 @@ struct LoadedModel {
 };
 
 /// Errors name the file and the key or tensor at fault. `backend` must outlive the model.
-Result<std::unique_ptr<const LoadedModel>> open(const std::string& path, compute::Backend& backend,
-                                                const OpenOptions& options = {});
+Result<std::unique_ptr<LoadedModel>> open(const std::string& path, compute::Backend& backend,
+                                          const OpenOptions& options = {});
 
 }  // namespace quern::model

@@ -43,6 +43,16 @@ class Weights {
     list.weights.push_back(std::move(weight));
     list.names.push_back(std::move(name));
   }
+  /// Exchanges `old`, which must be one of these, for another weight of its shape and use.
+  void exchange(const compute::Weight* old, std::unique_ptr<compute::Weight>& other) {
+    for (auto& slots : tables_) {
+      for (List& list : slots) {
+        for (auto& weight : list.weights) {
+          if (weight.get() == old) return std::swap(weight, other);
+        }
+      }
+    }
+  }
   bool empty() const { return tables_.empty(); }
   /// Calls f(weight, name of its tensor) for each.
   template <class F>

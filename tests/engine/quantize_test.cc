@@ -176,3 +176,46 @@ TEST_CASE("gptq needs a text, and writes blocks of the same types") {
   CHECK(result->to_bytes == plain->to_bytes);
   CHECK(decoded(io::open_model_file(files.out.path()).value(), "blk.1.ffn_up.weight") != nearest);
 }
+
+TEST_CASE("a report tells how far the new model is from its source, in the result and in the file") {
+  Files files;
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += static_cast<char>('a' + i * i % 11);
+  const auto copied = files.quantize({.type = "F32", .report = text + text + text});
+  REQUIRE_MESSAGE(copied, copied.error().message);
+  REQUIRE(copied->quality);
+  CHECK(copied->quality->kl_divergence == doctest::Approx(0).epsilon(1e-9));
+  CHECK(copied->quality->top1_agreement == 1);
+  CHECK(copied->quality->ppl == copied->quality->reference_ppl);
+  const auto small = files.quantize({.type = "Q4_0", .report = text + text + text});
+  REQUIRE(small);
+  CHECK(small->quality->kl_divergence > 1e-6);
+  const io::ModelFile file = io::open_model_file(files.out.path()).value();
+  CHECK(file.meta.get_float("quern.quality.kl_divergence").value() == small->quality->kl_divergence);
+  CHECK(file.meta.get_float("quern.quality.tokens").value() == static_cast<double>(small->quality->n_tokens));
+  const auto refused = files.quantize({.type = "Q4_0", .report = "short"});
+  REQUIRE(!refused);
+  CHECK(refused.error().message.find("one window takes") != std::string::npos);
+}
+
+TEST_CASE("types are chosen for a size") {
+  Files files;
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += static_cast<char>('a' + i * i % 11);
+  QuantizeOptions options{.calibration = text, .calibration_ctx = 64};
+  CHECK(!files.quantize({.target_bpw = 7}));
+  uint64_t last = 0;
+  for (const double bpw : {7.0, 8.0, 9.0}) {
+    options.target_bpw = bpw;
+    const auto result = files.quantize(options);
+    REQUIRE_MESSAGE(result, result.error().message);
+    CHECK(result->bits_per_weight <= bpw);
+    CHECK(result->to_bytes > last);
+    last = result->to_bytes;
+  }
+  options.target_bpw = 2;
+  const auto refused = files.quantize(options);
+  REQUIRE(!refused);
+  CAPTURE(refused.error().message);
+  CHECK(refused.error().message.find("asked for were") != std::string::npos);
+}

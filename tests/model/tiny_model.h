@@ -168,7 +168,8 @@ inline Result<std::unique_ptr<const model::LoadedModel>> open_tiny(const TinyMod
                                                                    const model::OpenOptions& options = {}) {
   const TempFile file("tiny.gguf");
   tiny.write(file.path());
-  return model::open(file.path(), reference_backend(), options);  // the mapping outlives the name
+  QUERN_TRY(std::unique_ptr<const model::LoadedModel> loaded, model::open(file.path(), reference_backend(), options));
+  return loaded;  // the mapping outlives the name
 }
 
 }  // namespace quern::testing
