@@ -55,18 +55,41 @@ void Stream::matmul(Mat x, std::span<const MatmulTarget> targets) {
   if (status_) do_matmul(x, targets);
 }
 
-void Stream::show(Mat x, std::span<const MatmulTarget> targets) {
-  std::vector<float> copy;
-  const bool on_host = x.buffer->host() != nullptr;
-  if (!on_host) {
+/// What x holds now, in `copy` where the host cannot read the device's memory.
+Result<MatmulInput> Stream::on_host(Mat x, std::vector<float>& copy) {
+  const bool readable = x.buffer->host() != nullptr;
+  if (!readable) {
     copy.resize(uint64_t{x.rows} * x.cols);
     do_download(x, copy);
   }
-  if (Status status = do_finish(); !status) return fail_with(status.error());
-  if (on_host)
-    observer_->observe({x.row(0), x.rows, x.cols, x.stride}, targets);
-  else
-    observer_->observe({copy.data(), x.rows, x.cols, x.cols}, targets);
+  QUERN_CHECK(do_finish());
+  return readable ? MatmulInput{x.row(0), x.rows, x.cols, x.stride} : MatmulInput{copy.data(), x.rows, x.cols, x.cols};
+}
+
+void Stream::show(Mat x, std::span<const MatmulTarget> targets) {
+  std::vector<float> copy;
+  const auto input = on_host(x, copy);
+  if (!input) return fail_with(input.error());
+  observer_->observe(*input, targets);
+}
+
+void Stream::show_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets) {
+  std::vector<float> copy, copy_of_experts;
+  const auto chosen = on_host(experts, copy_of_experts);
+  if (!chosen) return fail_with(chosen.error());
+  const auto input = on_host(x, copy);
+  if (!input) return fail_with(input.error());
+  const bool own_rows = x.rows != experts.rows;
+  std::vector<ExpertRow> rows;
+  for (uint32_t r = 0; r < experts.rows; ++r) {
+    for (uint32_t j = 0; j < experts.cols; ++j) {
+      const float expert = chosen->row(r)[j];
+      const bool exists = expert >= 0 && expert < static_cast<float>(targets[0].weights.size());
+      if (!accept(exists, "matmul_experts", "no such expert")) return;
+      rows.push_back({own_rows ? r * experts.cols + j : r, static_cast<uint32_t>(expert)});
+    }
+  }
+  observer_->observe_experts(*input, rows, targets);
 }
 
 void Stream::add(Mat x, Mat y) {
@@ -155,7 +178,9 @@ void Stream::matmul_experts(Mat x, Mat experts, std::span<const ExpertTarget> ta
     if (!accept(target.weights.size() == targets[0].weights.size(), "matmul_experts", "numbers of experts differ"))
       return;
   }
-  if (n_out > 0) do_matmul_experts(x, experts, targets);
+  if (n_out == 0) return;
+  if (observer_ != nullptr) show_experts(x, experts, targets);
+  if (status_) do_matmul_experts(x, experts, targets);
 }
 
 void Stream::combine(Mat parts, Mat weights, Mat out) {

@@ -172,13 +172,20 @@ struct MatmulInput {
   const float* row(uint32_t r) const { return data + r * stride; }
 };
 
-/// Sees the inputs of the products of a stream, those of experts excepted: for statistics of a model's activations
-/// (importance matrices, GPTQ).
+/// Which row of the input goes to which expert.
+struct ExpertRow {
+  uint32_t row = 0, expert = 0;
+};
+
+/// Sees the inputs of the products of a stream: for statistics of a model's activations (importance matrices, GPTQ).
 class MatmulObserver {
  public:
   virtual ~MatmulObserver() = default;
   /// Before each product, in the order of the operations, on the stream's thread. The targets share the input.
   virtual void observe(const MatmulInput& x, std::span<const MatmulTarget> targets) = 0;
+  /// The same for products of experts; `rows` in the order of the tokens.
+  virtual void observe_experts(const MatmulInput& x, std::span<const ExpertRow> rows,
+                               std::span<const ExpertTarget> targets) = 0;
 };
 
 /// A sequence of operations that one thread issues; they take effect in order. The first misuse or device failure is
@@ -258,7 +265,9 @@ class Stream {
  private:
   bool accept(bool condition, const char* op, const char* what);
   bool accept_experts(const ExpertTarget& target, Mat x, uint64_t n_out);
+  Result<MatmulInput> on_host(Mat x, std::vector<float>& copy);
   void show(Mat x, std::span<const MatmulTarget> targets);
+  void show_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets);
   Status status_;
   MatmulObserver* observer_ = nullptr;
 };

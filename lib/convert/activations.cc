@@ -19,9 +19,15 @@ void SquareSums::add(const compute::MatmulInput& x) {
 
 WatchedWeights watched_weights(const model::Weights& weights, bool output) {
   WatchedWeights watched;
-  weights.for_each([&](const compute::Weight& weight, const std::string& name) {
-    if (weight.multiplies() && (output || name.starts_with("blk."))) watched[&weight] = name;
+  weights.for_each([&](const compute::Weight& weight, const std::string& name, size_t expert, size_t n_experts) {
+    if (weight.multiplies() && (output || name.starts_with("blk."))) watched[&weight] = {name, expert, n_experts};
   });
+  // Older files have a tensor for each expert: these are one matrix each.
+  std::map<std::string, size_t> n_of_name;
+  for (const auto& [weight, entry] : watched) ++n_of_name[entry.name];
+  for (auto& [weight, entry] : watched) {
+    if (entry.n_matrices > 1 && n_of_name[entry.name] == 1) entry.matrix = 0, entry.n_matrices = 1;
+  }
   return watched;
 }
 

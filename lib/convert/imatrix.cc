@@ -167,11 +167,20 @@ Result<Imatrix> from_gguf(const io::GgufContents& file, const std::string& path)
 
 std::string shown(const std::string& path) { return path.empty() ? "what was collected" : path; }
 
-/// The same entry with a count for each of n matrices.
-ImatrixEntry spread(const ImatrixEntry& entry, size_t n_matrices) {
-  ImatrixEntry out = entry;
-  if (entry.counts.size() == 1) out.counts.assign(n_matrices, entry.counts[0]);
-  return out;
+/// An entry with one count stands for any number of matrices: .dat files do not tell.
+bool can_be_added(const ImatrixEntry& a, const ImatrixEntry& b) {
+  const size_t n_matrices = std::max(a.counts.size(), b.counts.size());
+  const auto fits = [&](const ImatrixEntry& entry) {
+    return entry.counts.size() == 1 || entry.counts.size() == n_matrices;
+  };
+  return a.sums.size() == b.sums.size() && a.sums.size() % n_matrices == 0 && fits(a) && fits(b);
+}
+
+void add_to(ImatrixEntry& entry, const ImatrixEntry& more) {
+  const size_t n_matrices = std::max(entry.counts.size(), more.counts.size());
+  if (entry.counts.size() < n_matrices) entry.counts.assign(n_matrices, entry.counts[0]);
+  for (size_t i = 0; i < entry.sums.size(); ++i) entry.sums[i] += more.sums[i];
+  for (size_t i = 0; i < n_matrices; ++i) entry.counts[i] += more.counts[more.counts.size() > 1 ? i : 0];
 }
 
 }  // namespace
@@ -198,45 +207,40 @@ Result<Imatrix> Imatrix::open(const std::string& path) {
   return parse(file.bytes(), path);
 }
 
-Status Imatrix::add(const std::string& name, std::span<const double> sums, uint64_t n_tokens) {
+Status Imatrix::add(const std::string& name, std::span<const double> sums, uint64_t n_tokens, size_t matrix,
+                    size_t n_matrices) {
   for (size_t i = 0; i < sums.size(); ++i) {
     QUERN_ENSURE(std::isfinite(sums[i]), Errc::format, "tensor ", quoted(name), ": column ", i,
                  " of its input is not finite");
   }
   ImatrixEntry& entry = entries[name];
   if (entry.counts.empty()) {
-    entry.sums.resize(sums.size());
-    entry.counts = {0};
+    entry.sums.resize(sums.size() * n_matrices);
+    entry.counts.resize(n_matrices);
   }
-  QUERN_ENSURE(entry.sums.size() == sums.size() && entry.counts.size() == 1, Errc::argument, "tensor ", quoted(name),
-               ": has ", sums.size(), " columns, but ", shown(path), " has ", entry.n_cols(), " columns of ",
-               entry.counts.size(), " matrices");
-  for (size_t i = 0; i < sums.size(); ++i) entry.sums[i] += sums[i];
-  entry.counts[0] += static_cast<double>(n_tokens);
+  QUERN_ENSURE(entry.counts.size() == n_matrices && entry.n_cols() == sums.size(), Errc::argument, "tensor ",
+               quoted(name), ": has ", sums.size(), " columns in ", n_matrices, " matrices, but ", shown(path), " has ",
+               entry.n_cols(), " in ", entry.counts.size());
+  for (size_t i = 0; i < sums.size(); ++i) entry.sums[matrix * sums.size() + i] += sums[i];
+  entry.counts[matrix] += static_cast<double>(n_tokens);
   return {};
 }
 
 Status Imatrix::merge(const Imatrix& other) {
-  std::map<std::string, ImatrixEntry, std::less<>> merged = entries;
   for (const auto& [name, more] : other.entries) {
-    const auto [place, is_new] = merged.try_emplace(name, more);
-    if (is_new) continue;
-    const size_t n_matrices = std::max(place->second.counts.size(), more.counts.size());
-    ImatrixEntry entry = spread(place->second, n_matrices);
-    const ImatrixEntry added = spread(more, n_matrices);
-    QUERN_ENSURE(entry.sums.size() == added.sums.size() && entry.counts.size() == added.counts.size() &&
-                     entry.sums.size() % n_matrices == 0,
-                 Errc::argument, shown(other.path), ": tensor ", quoted(name), ": has ", more.sums.size(),
-                 " values in ", more.counts.size(), " matrices, but ", shown(path), " has ", place->second.sums.size(),
-                 " in ", place->second.counts.size());
-    for (size_t i = 0; i < entry.sums.size(); ++i) entry.sums[i] += added.sums[i];
-    for (size_t i = 0; i < entry.counts.size(); ++i) entry.counts[i] += added.counts[i];
-    place->second = std::move(entry);
+    const auto place = entries.find(name);
+    if (place == entries.end() || can_be_added(place->second, more)) continue;
+    return fail(Errc::argument, shown(other.path), ": tensor ", quoted(name), ": has ", more.sums.size(), " values in ",
+                more.counts.size(), " matrices, but ", shown(path), " has ", place->second.sums.size(), " in ",
+                place->second.counts.size());
   }
   const auto chunks = base::checked_add(n_chunks, other.n_chunks);
   QUERN_ENSURE(chunks && *chunks <= UINT32_MAX, Errc::argument, shown(other.path), ": the number of chunks overflows");
   if (entries.empty()) chunk_size = other.chunk_size;
-  entries = std::move(merged);
+  for (const auto& [name, more] : other.entries) {
+    const auto [place, is_new] = entries.try_emplace(name, more);
+    if (!is_new) add_to(place->second, more);
+  }
   n_chunks = static_cast<uint32_t>(*chunks);
   for (const std::string& dataset : other.datasets) {
     if (std::find(datasets.begin(), datasets.end(), dataset) == datasets.end()) datasets.push_back(dataset);

@@ -52,8 +52,10 @@ struct Imatrix {
   Status save(const std::string& path, ImatrixFormat format) const;
   std::vector<std::byte> dat_bytes() const;
 
-  /// Adds what was collected for one weight: sums of squares by column over n_tokens.
-  Status add(const std::string& name, std::span<const double> sums, uint64_t n_tokens);
+  /// Adds what was collected for one weight, or for one of the matrices of a weight: sums of squares by column over
+  /// n_tokens.
+  Status add(const std::string& name, std::span<const double> sums, uint64_t n_tokens, size_t matrix = 0,
+             size_t n_matrices = 1);
   /// Adds another file's sums: as if both texts had been read. On an error nothing has changed.
   Status merge(const Imatrix& other);
 

@@ -59,7 +59,9 @@ Status add_sums(std::vector<Collector::Group> groups, convert::Imatrix& out) {
   convert::Imatrix chunk;
   chunk.chunk_size = out.chunk_size;
   for (const Collector::Group& group : groups) {
-    for (const std::string& name : group.names) QUERN_CHECK(chunk.add(name, group.sum.sums(), group.sum.n_rows()));
+    for (const convert::WatchedWeight& weight : group.weights) {
+      QUERN_CHECK(chunk.add(weight.name, group.sum.sums(), group.sum.n_rows(), weight.matrix, weight.n_matrices));
+    }
   }
   return out.merge(chunk);
 }

@@ -54,19 +54,20 @@ class Weights {
     }
   }
   bool empty() const { return tables_.empty(); }
-  /// Calls f(weight, name of its tensor) for each.
+  /// Calls f(weight, name of its tensor, number of its expert, number of experts) for each; one of one where there are
+  /// no experts.
   template <class F>
   void for_each(F&& f) const {
     for (const auto& slots : tables_) {
       for (const List& list : slots) {
-        for (size_t i = 0; i < list.weights.size(); ++i) f(*list.weights[i], list.names[i]);
+        for (size_t i = 0; i < list.weights.size(); ++i) f(*list.weights[i], list.names[i], i, list.weights.size());
       }
     }
   }
   /// Whether the weights of any product are quantized.
   bool quantized() const {
     bool found = false;
-    for_each([&](const compute::Weight& weight, const std::string&) {
+    for_each([&](const compute::Weight& weight, const std::string&, size_t, size_t) {
       found |= weight.multiplies() && quant::find_format(weight.type())->block_elems > 1;
     });
     return found;
@@ -74,7 +75,7 @@ class Weights {
   /// Memory beyond the file's mapping.
   uint64_t size_bytes() const {
     uint64_t sum = 0;
-    for_each([&](const compute::Weight& weight, const std::string&) { sum += weight.size_bytes(); });
+    for_each([&](const compute::Weight& weight, const std::string&, size_t, size_t) { sum += weight.size_bytes(); });
     return sum;
   }
 

@@ -2,6 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "lib/compute/ops.h"
 
@@ -11,7 +15,7 @@ using namespace quern::compute;
 namespace {
 
 struct FakeBuffer final : Buffer {
-  explicit FakeBuffer(bool addressable) : on_host(addressable) {
+  explicit FakeBuffer(bool on_host) : on_host(on_host) {
     for (size_t i = 0; i < 64; ++i) floats[i] = static_cast<float>(i);
   }
   uint64_t size_bytes() const override { return sizeof floats; }
@@ -40,12 +44,11 @@ struct FakeStream final : Stream {
   void do_scale_rows(Mat, Mat) override {}
   void do_softcap(Mat, float) override {}
   void do_route(Mat, const Routing&, Mat, Mat) override {}
-  void do_matmul_experts(Mat, Mat, std::span<const ExpertTarget>) override {}
+  void do_matmul_experts(Mat, Mat, std::span<const ExpertTarget>) override { calls += "experts "; }
   void do_combine(Mat, Mat, Mat) override {}
   void do_kv_store(KvStore&, uint32_t, Mat, Mat, std::span<const uint32_t>) override {}
   void do_attention(KvStore&, uint32_t, const AttentionShape&, Mat, std::span<const AttentionRow>, Mat) override {}
   void do_gather_rows(Mat, std::span<const uint32_t>, Mat) override {}
-  void do_copy(Mat, Mat) override {}
   void do_download(Mat from, std::span<float> to) override {
     calls += "download ";
     const auto& buffer = static_cast<const FakeBuffer&>(*from.buffer);
@@ -59,14 +62,24 @@ struct FakeStream final : Stream {
 };
 
 struct Recorder final : MatmulObserver {
-  explicit Recorder(FakeStream& watched) : stream(watched) {}
+  explicit Recorder(FakeStream& stream) : stream(stream) {}
   void observe(const MatmulInput& x, std::span<const MatmulTarget> targets) override {
     stream.calls += "observe ";
     n_targets = targets.size();
     for (uint32_t r = 0; r < x.rows; ++r) seen.insert(seen.end(), x.row(r), x.row(r) + x.cols);
   }
+  void observe_experts(const MatmulInput& x, std::span<const ExpertRow> rows,
+                       std::span<const ExpertTarget> targets) override {
+    stream.calls += "observe ";
+    n_targets = targets.size();
+    for (const ExpertRow& pair : rows) {
+      experts.push_back(pair.expert);
+      seen.push_back(x.row(pair.row)[0]);
+    }
+  }
   FakeStream& stream;
   std::vector<float> seen;
+  std::vector<uint32_t> experts;
   size_t n_targets = 0;
 };
 
@@ -113,4 +126,39 @@ TEST_CASE("a device that fails is not observed") {
   CHECK(recorder.seen.empty());
   stream.finished = {};
   CHECK(stream.finish().error().code == Errc::device);
+}
+
+TEST_CASE("an observer sees which row goes to which expert") {
+  for (const bool on_host : {true, false}) {
+    CAPTURE(on_host);
+    FakeBuffer buffer(on_host), chosen(on_host);
+    FakeStream stream;
+    Recorder recorder(stream);
+    stream.set_observer(&recorder);
+    std::vector<std::unique_ptr<Weight>> weights;
+    for (int i = 0; i < 3; ++i) weights.push_back(std::make_unique<FakeWeight>(2, 3));
+    const float numbers[] = {2, 0, 1, 2};
+    std::memcpy(chosen.floats, numbers, sizeof numbers);
+    const Mat experts{&chosen, 0, 2, 2, 2};
+    const ExpertTarget target{weights, {}, {&buffer, 40, 4, 2, 2}};
+
+    stream.matmul_experts({&buffer, 10, 2, 3, 3}, experts, {&target, 1});  // a row for each token
+    CHECK(recorder.experts == std::vector<uint32_t>{2, 0, 1, 2});
+    CHECK(recorder.seen == std::vector<float>{10, 10, 13, 13});
+    CHECK(stream.calls ==
+          (on_host ? "finish finish observe experts " : "download finish download finish observe experts "));
+
+    recorder.seen.clear();
+    stream.matmul_experts({&buffer, 10, 4, 3, 3}, experts, {&target, 1});  // a row for each expert of a token
+    CHECK(recorder.seen == std::vector<float>{10, 13, 16, 19});
+
+    for (const float wrong : {3.0f, -1.0f, std::numeric_limits<float>::quiet_NaN()}) {
+      chosen.floats[3] = wrong;
+      stream.calls.clear();
+      stream.matmul_experts({&buffer, 10, 2, 3, 3}, experts, {&target, 1});
+      CHECK(stream.calls.find("observe") == std::string::npos);
+      CHECK(stream.calls.find("experts") == std::string::npos);
+      CHECK_FALSE(stream.finish());
+    }
+  }
 }

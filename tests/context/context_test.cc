@@ -91,6 +91,8 @@ TEST_CASE("an observer sees every token in every layer, and changes nothing") {
     void observe(const compute::MatmulInput& x, std::span<const compute::MatmulTarget> targets) override {
       for (const compute::MatmulTarget& target : targets) rows[target.weight] += x.rows;
     }
+    void observe_experts(const compute::MatmulInput&, std::span<const compute::ExpertRow>,
+                         std::span<const compute::ExpertTarget>) override {}
   } counter;
   const auto context = make_context({.n_batch = 40});
   context->observe(&counter);
@@ -101,7 +103,7 @@ TEST_CASE("an observer sees every token in every layer, and changes nothing") {
   REQUIRE(context->n_logits() == wanted.size());
   for (size_t i = 0; i < wanted.size(); ++i) CHECK(same(expected()[wanted[i]], context->logits(i)));
   size_t n_layers = 0;
-  tiny().weights.for_each([&](const compute::Weight& weight, const std::string& name) {
+  tiny().weights.for_each([&](const compute::Weight& weight, const std::string& name, size_t, size_t) {
     if (!weight.multiplies()) return;
     CAPTURE(name);
     CHECK(counter.rows[&weight] == (name.starts_with("blk.") ? 100 : wanted.size()));

@@ -44,7 +44,7 @@ TEST_CASE("sums of squares by column, however the rows come") {
 
 TEST_CASE("weights that share an input share a sum; others are not watched") {
   const FakeWeight q(3), k(3), down(2), other(3);
-  ActivationCollector<SquareSums> collector({{&q, "q"}, {&k, "k"}, {&down, "down"}});
+  ActivationCollector<SquareSums> collector({{&q, {"q"}}, {&k, {"k"}}, {&down, {"down"}}});
   const float x[] = {1, 2, 3, 4, 5, 6};
   const auto show = [&](std::vector<const compute::Weight*> weights, uint32_t rows, uint32_t cols) {
     std::vector<compute::MatmulTarget> targets;
@@ -58,13 +58,52 @@ TEST_CASE("weights that share an input share a sum; others are not watched") {
   show({&k}, 1, 3);  // alone this time: a sum of its own
   const auto groups = collector.take();
   REQUIRE(groups.size() == 3);
-  CHECK(groups[0].names == std::vector<std::string>{"q", "k"});
+  CHECK(groups[0].weights == std::vector<WatchedWeight>{{"q"}, {"k"}});
   CHECK(groups[0].sum.n_rows() == 3);
   CHECK(groups[0].sum.sums()[2] == 9 + 36 + 9);
-  CHECK(groups[1].names == std::vector<std::string>{"down"});
+  CHECK(groups[1].weights == std::vector<WatchedWeight>{{"down"}});
   CHECK(groups[1].sum.sums()[1] == 4);
-  CHECK(groups[2].names == std::vector<std::string>{"k"});
+  CHECK(groups[2].weights == std::vector<WatchedWeight>{{"k"}});
   CHECK(collector.take().empty());
   show({&down}, 1, 2);
   CHECK(collector.take().at(0).sum.n_rows() == 1);
+}
+
+TEST_CASE("the parts of a fused weight count once") {
+  const FakeWeight q(2), k(2), v(2);
+  ActivationCollector<SquareSums> collector({{&q, {"qkv"}}, {&k, {"qkv"}}, {&v, {"v"}}});
+  const float x[] = {1, 2};
+  const compute::MatmulTarget targets[] = {{&q, nullptr, {}}, {&k, nullptr, {}}, {&v, nullptr, {}}};
+  collector.observe({x, 1, 2, 2}, targets);
+  const auto groups = collector.take();
+  REQUIRE(groups.size() == 1);
+  CHECK(groups[0].weights == std::vector<WatchedWeight>{{"qkv"}, {"v"}});
+  CHECK(groups[0].sum.n_rows() == 1);
+}
+
+TEST_CASE("experts have sums of their own") {
+  const auto experts = [] {
+    std::vector<std::unique_ptr<compute::Weight>> out;
+    for (int i = 0; i < 3; ++i) out.push_back(std::make_unique<FakeWeight>(2));
+    return out;
+  };
+  const auto gate = experts(), up = experts();
+  WatchedWeights watched;
+  for (size_t i = 0; i < 3; ++i) {
+    watched[gate[i].get()] = {"gate", i, 3};
+    watched[up[i].get()] = {"up", i, 3};
+  }
+  ActivationCollector<SquareSums> collector(watched);
+  const float x[] = {1, 2, 3, 4, 5, 6};
+  const compute::ExpertRow rows[] = {{0, 2}, {0, 0}, {1, 2}, {2, 2}};
+  const compute::ExpertTarget targets[] = {{gate, {}, {}}, {up, {}, {}}};
+  collector.observe_experts({x, 3, 2, 2}, rows, targets);
+  const auto groups = collector.take();
+  REQUIRE(groups.size() == 2);  // expert 1 saw nothing
+  CHECK(groups[0].weights == std::vector<WatchedWeight>{{"gate", 0, 3}, {"up", 0, 3}});
+  CHECK(groups[0].sum.n_rows() == 1);
+  CHECK(groups[0].sum.sums()[1] == 4);
+  CHECK(groups[1].weights == std::vector<WatchedWeight>{{"gate", 2, 3}, {"up", 2, 3}});
+  CHECK(groups[1].sum.n_rows() == 3);
+  CHECK(groups[1].sum.sums()[0] == 1 + 9 + 25);
 }

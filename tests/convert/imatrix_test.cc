@@ -139,7 +139,7 @@ TEST_CASE("both formats are written as they are read") {
   imatrix.chunk_size = 100;
   imatrix.add(kQ, std::vector<double>{300, 0.5, 7}, 250).value();
   imatrix.add(kQ, std::vector<double>{0, 0.25, 0}, 50).value();
-  imatrix.entries[kExperts] = {{1, 2, 3, 4}, {1, 0}};
+  imatrix.add(kExperts, std::vector<double>{2, 4}, 2, 0, 2).value();
   for (const auto format : {ImatrixFormat::gguf, ImatrixFormat::dat}) {
     const std::string path = temporary(format == ImatrixFormat::gguf ? "quern_test.gguf" : "quern_test.dat");
     imatrix.save(path, format).value();
@@ -196,6 +196,7 @@ TEST_CASE("merging is having read both texts") {
         "other.gguf: tensor 'blk.0.attn_q.weight': has 3 values in 1 matrices, but what was collected has 2 in 1");
   CHECK(one.entries.at(kQ).sums == before);
   CHECK_FALSE(one.add(kQ, std::vector<double>{1}, 1));
+  CHECK_FALSE(one.add(kQ, std::vector<double>{1, 2}, 1, 0, 2));
   CHECK_FALSE(one.add("new", std::vector<double>{1, std::nan("")}, 1));
 }
 

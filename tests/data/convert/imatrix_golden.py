@@ -2,12 +2,15 @@
 """Writes an importance matrix (.dat) that llama.cpp's library measures: its callback before each operation sees the inputs of
 all matrix products, as llama-imatrix does; the sums are made here, in double.
 
-usage: imatrix_golden.py LIBRARY_DIR MODEL.gguf TOKENS.json N_CTX OUT.dat
+usage: imatrix_golden.py LIBRARY_DIR MODEL.gguf TOKENS.json N_CTX OUT.dat [BOS]
 
 LIBRARY_DIR: the folder of libllama.so, libggml.so and libggml-base.so (any version suffix). TOKENS.json: a list of token ids,
-or a document with one under "tokens"; whole chunks of N_CTX are read, each on its own. A chunk's first token becomes 1 (BOS).
+or a document with one under "tokens"; whole chunks of N_CTX are read, each on its own, with BOS in place of the first token if
+that is given.
 
-stories260K.imatrix.dat: ../model/stories260K-f16.gguf ../model/stories260K_expected.json 128, with llama.cpp v0.5.0.
+With llama.cpp v0.5.0:
+  stories260K.imatrix.dat   ../model/stories260K-f16.gguf ../model/stories260K_expected.json 128, BOS 1
+  NAME.imatrix.dat          NAME.gguf (tests/golden/goldens.py --models) ../golden/NAME.json 64
 """
 import ctypes as C
 import glob
@@ -62,7 +65,7 @@ def load(folder):
 
 
 class Sums:
-    """What the callback gathers: {weight: [sums of squares, tokens]}."""
+    """What the callback gathers: {weight: [sums of squares [matrices, columns], tokens [matrices]]}."""
 
     def __init__(self, base):
         self.by_name, self.base = {}, base
@@ -70,7 +73,8 @@ class Sums:
 
     def see(self, tensor, asks, user):
         t = tensor.contents
-        if self.base.ggml_op_name(t.op) != b"MUL_MAT":
+        kind = self.base.ggml_op_name(t.op)
+        if kind not in (b"MUL_MAT", b"MUL_MAT_ID"):
             return not asks
         weight, x = t.src[0].contents, t.src[1].contents
         name = weight.name.decode()
@@ -78,17 +82,32 @@ class Sums:
             return not asks  # the products of attention
         if asks:
             return True
-        assert x.type == 0 and x.nb[0] == 4, "F32 rows expected"
-        n, rows = x.ne[0], x.ne[1] * x.ne[2] * x.ne[3]
-        values = np.ctypeslib.as_array(C.cast(x.data, C.POINTER(C.c_float)), (rows, n)).astype(np.float64)
-        sums, _ = self.by_name.setdefault(name, [np.zeros(n), 0])
-        sums += (values ** 2).sum(0)
-        self.by_name[name][1] += rows
+        values = array(x, np.float32).astype(np.float64)[0]  # [tokens, rows of a token, columns]
+        if kind == b"MUL_MAT":
+            values = values.reshape(-1, values.shape[-1])
+            experts = np.zeros(len(values), int)
+        else:
+            chosen = array(t.src[2].contents, np.int32)[0, 0]  # [tokens, experts of a token]
+            values = np.broadcast_to(values, (*chosen.shape, values.shape[-1])).reshape(chosen.size, -1)
+            experts = chosen.ravel()
+        shape = (weight.ne[2], values.shape[1])
+        sums, counts = self.by_name.setdefault(name, (np.zeros(shape), np.zeros(weight.ne[2])))
+        np.add.at(sums, experts, values ** 2)
+        np.add.at(counts, experts, 1)
         return True
+
+
+def array(tensor, kind):
+    """A view of a tensor of numbers, its extents in reverse: the contiguous one last."""
+    shape, strides = [list(reversed(v)) for v in (tensor.ne, tensor.nb)]
+    size = sum((n - 1) * stride for n, stride in zip(shape, strides)) + 4
+    raw = np.ctypeslib.as_array(C.cast(tensor.data, C.POINTER(C.c_uint8)), (size,))
+    return np.ndarray(shape, kind, raw, 0, strides)
 
 
 def main():
     folder, model_path, tokens_path, n_ctx, out = sys.argv[1:6]
+    bos = int(sys.argv[6]) if len(sys.argv) > 6 else None
     model_path, out, n_ctx = os.path.abspath(model_path), os.path.abspath(out), int(n_ctx)
     tokens = json.load(open(tokens_path))
     tokens = tokens["tokens"] if isinstance(tokens, dict) else tokens
@@ -108,15 +127,16 @@ def main():
         llama.llama_memory_clear(llama.llama_get_memory(context), True)
         batch.n = n_ctx
         for i in range(n_ctx):
-            batch.token[i] = tokens[chunk * n_ctx + i] if i else 1
+            batch.token[i] = bos if i == 0 and bos is not None else tokens[chunk * n_ctx + i]
             batch.pos[i], batch.n_seq[i], batch.seq[i][0], batch.logits[i] = i, 1, 0, 1
         assert llama.llama_decode(context, batch) == 0
     with open(out, "wb") as file:
         file.write(struct.pack("<i", len(sums.by_name)))
-        for name, (values, count) in sorted(sums.by_name.items()):
-            assert count == n_chunks * n_ctx, (name, count)
-            means = (values / count * n_chunks).astype("<f4")
-            file.write(struct.pack("<i", len(name)) + name.encode() + struct.pack("<ii", n_chunks, len(means)) + means.tobytes())
+        for name, (values, counts) in sorted(sums.by_name.items()):
+            assert len(counts) > 1 or counts[0] == n_chunks * n_ctx, (name, counts)
+            means = np.where(counts[:, None] > 0, values / np.maximum(counts[:, None], 1), 1.0) * n_chunks
+            file.write(struct.pack("<i", len(name)) + name.encode() + struct.pack("<ii", n_chunks, means.size))
+            file.write(means.astype("<f4").tobytes())
         file.write(struct.pack("<ii", n_chunks, len("tokens")) + b"tokens")
     print(f"{len(sums.by_name)} weights, {n_chunks} chunks of {n_ctx}", file=sys.stderr)
 
