@@ -299,7 +299,12 @@ Result<ExpertParams> expert_params(const Values& values, const Reader& reader, s
   experts.n_ff = whole(Key::expert_feed_forward_length);
   if (experts.n_ff == 0) experts.n_ff = whole(Key::feed_forward_length);
   experts.n_ff_shared = whole(Key::expert_shared_feed_forward_length);
-  if (experts.n_ff_shared == 0) experts.n_ff_shared = whole(Key::expert_shared_count) * experts.n_ff;
+  if (experts.n_ff_shared == 0) {
+    const uint64_t shared = uint64_t{whole(Key::expert_shared_count)} * experts.n_ff;
+    QUERN_ENSURE(shared <= kMaxFf, Errc::format, reader.where(cat(prefix, "expert_shared_count")),
+                 "expected shared experts of at most ", kMaxFf, " elements together, found ", shared);
+    experts.n_ff_shared = static_cast<uint32_t>(shared);
+  }
   experts.n_groups = std::max(1u, whole(Key::expert_group_count));
   experts.n_groups_used = std::max(1u, whole(Key::expert_group_used_count));
   if (experts.n_groups == 1) experts.n_groups_used = 1;

@@ -95,6 +95,10 @@ TEST_CASE("every integer at its limits and beyond") {
       {"attention.value_length", 1, 1 << 14, true},
       {"feed_forward_length", 1, 1 << 24, true},
       {"rope.dimension_count", 2, 1 << 14, false},
+      {"expert_count", 0, 1024, false},
+      {"expert_used_count", 0, 1024, true},
+      {"expert_feed_forward_length", 0, 1 << 24, true},
+      {"attention.sliding_window", 0, 2147483647, true},
       {"rope.scaling.original_context_length", 1, 2147483647, true},
   };
   for (const Limit& limit : limits) {
@@ -130,6 +134,8 @@ TEST_CASE("every number at its limits and beyond") {
   const Limit limits[] = {
       {"attention.layer_norm_rms_epsilon", 1e-30, 1},
       {"rope.freq_base", 1e-3, 1e30},
+      {"attention.scale", 0, 1e6},
+      {"expert_weights_scale", 0, 1e6},
       {"rope.scaling.factor", 0, 1e6},
       {"rope.scale_linear", 0, 1e6},
       {"rope.scaling.attn_factor", 1e-3, 1e3},
