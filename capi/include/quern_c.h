@@ -2,7 +2,8 @@
  *
  * A program linked with this header's functions keeps running with every later library of the same ABI version; ABI.md
  * beside this folder holds the rules and the history. The order here: version, status, cancel, runtime, model,
- * tokenizer, chat template, context, sampler, generation, chat, evaluation, importance matrices.
+ * tokenizer, chat template, context, sampler, generation, chat. quern_c_convert.h, included at the end, has what makes
+ * model files smaller and judges them: evaluation, importance matrices, quantizing.
  *
  * Handles. Made by ..._create or ..._open, which set *out to NULL on failure; given back with ..._close, which accepts
  *   NULL. A handle keeps what it stands on: a model may be closed while its contexts are in use.
@@ -75,9 +76,9 @@ QUERN_API const char* quern_last_error_message(void);
 
 /* ---- progress, cancel ------------------------------------------------------------------------------------------- */
 
-/* How far a long operation is. `stage` ("load", "prefill", "evaluate", "imatrix") is valid during the call; `total` may
- * be 0 while it is not known; bytes for "load", tokens otherwise. Called on the thread of the operation. Nonzero
- * cancels it. */
+/* How far a long operation is. `stage` ("load", "prefill", "evaluate", "imatrix", "calibrate", "quantize") is valid
+ * during the call; `total` may be 0 while it is not known; bytes for "load" and "quantize", tokens otherwise. Called on
+ * the thread of the operation. Nonzero cancels it. */
 typedef int (*quern_progress_fn)(void* user, const char* stage, uint64_t done, uint64_t total);
 
 /* A flag that stops the operations it was given to. Stays raised until reset. */
@@ -188,10 +189,10 @@ QUERN_API quern_status quern_model_get_tensor(const quern_model* model, size_t i
 /* Index into the model's vocabulary; -1 stands for "none". */
 typedef int32_t quern_token;
 
-#define QUERN_TOKENIZE_ADD_SPECIAL 1u /* add BOS/EOS where the model asks for them */
-#define QUERN_TOKENIZE_PARSE_SPECIAL                                               \
-  2u /* read control tokens written out in the text: not for text that users typed \
-      */
+/* Add BOS/EOS where the model asks for them. */
+#define QUERN_TOKENIZE_ADD_SPECIAL 1u
+/* Read control tokens written out in the text: not for text that users typed. */
+#define QUERN_TOKENIZE_PARSE_SPECIAL 2u
 
 /* Any bytes are accepted. Unknown flags are refused. */
 QUERN_API quern_status quern_tokenize(const quern_model* model, const char* text, size_t size, uint32_t flags,
@@ -461,8 +462,7 @@ QUERN_API int32_t quern_generation_stop_reason(const quern_generation* generatio
 QUERN_API quern_status quern_generation_get_timings(const quern_generation* generation, quern_timings* out);
 QUERN_API void quern_generation_close(quern_generation* generation);
 
-/* ---- chat: a conversation -----------------------------------------------------------------------------------------
- */
+/* ---- chat: a conversation --------------------------------------------------------------------------------------- */
 
 /* Keeps the messages, renders the model's template, reuses the cache of a context of its own. */
 typedef struct quern_chat quern_chat;
@@ -484,110 +484,10 @@ QUERN_API void quern_chat_clear(quern_chat* chat);
 QUERN_API quern_context* quern_chat_context(quern_chat* chat);
 QUERN_API void quern_chat_close(quern_chat* chat);
 
-/* ---- evaluation ------------------------------------------------------------------------------------------------- */
-
-typedef struct quern_perplexity_options {
-  size_t struct_size;
-  uint32_t n_ctx;      /* window length; the second half of each window is scored. 0: 512 */
-  uint32_t n_batch;    /* 0: 512 */
-  int32_t max_windows; /* 0: all whole windows */
-  quern_progress_fn progress;
-  void* progress_user;
-  const quern_cancel_token* cancel;
-} quern_perplexity_options;
-#define QUERN_PERPLEXITY_OPTIONS_INIT \
-  { sizeof(quern_perplexity_options), 0, 0, 0, NULL, NULL, NULL }
-
-/* Set struct_size before the call; fields beyond it are left out. */
-typedef struct quern_perplexity_result {
-  size_t struct_size;
-  double ppl;        /* exp(nll) */
-  double nll;        /* mean negative log-likelihood of a scored token, in nats */
-  double nll_stderr; /* its standard error */
-  uint64_t n_tokens; /* tokens scored */
-  uint32_t n_windows;
-} quern_perplexity_result;
-#define QUERN_PERPLEXITY_RESULT_INIT \
-  { sizeof(quern_perplexity_result), 0.0, 0.0, 0.0, 0, 0 }
-
-/* Windows of n_ctx tokens, each on its own, its first token replaced by BOS where the model adds one. */
-QUERN_API quern_status quern_perplexity(const quern_model* model, const quern_token* tokens, size_t n_tokens,
-                                        const quern_perplexity_options* options, quern_perplexity_result* out);
-
-/* ---- importance matrices ---------------------------------------------------------------------------------------- */
-
-#define QUERN_IMATRIX_GGUF 0 /* what llama-imatrix writes */
-#define QUERN_IMATRIX_DAT 1  /* its older form */
-
-typedef struct quern_imatrix_options {
-  size_t struct_size;
-  uint32_t n_ctx;   /* tokens of a chunk; each is read on its own. 0: 512 */
-  uint32_t n_batch; /* tokens of one pass; without effect on the result. 0: 512 */
-  uint32_t first_chunk;
-  int32_t max_chunks;         /* 0: all whole chunks of the text */
-  int32_t process_output;     /* nonzero: also the weight that makes the logits */
-  const char* dataset;        /* what the text is called in the file, or NULL */
-  quern_progress_fn progress; /* stage "imatrix" */
-  void* progress_user;
-  const quern_cancel_token* cancel;
-} quern_imatrix_options;
-#define QUERN_IMATRIX_OPTIONS_INIT \
-  { sizeof(quern_imatrix_options), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
-
-/* Set struct_size before the call; fields beyond it are left out. */
-typedef struct quern_imatrix_info {
-  size_t struct_size;
-  uint64_t n_tensors;
-  uint32_t n_chunks;
-  uint32_t chunk_size; /* in tokens */
-} quern_imatrix_info;
-#define QUERN_IMATRIX_INFO_INIT \
-  { sizeof(quern_imatrix_info), 0, 0, 0 }
-
-/* Of the mean squares of what one weight is multiplied with, by column. NaN: without a meaning. Set struct_size before
- * the call; fields beyond it are left out. `name` is valid until the matrix changes. */
-typedef struct quern_imatrix_tensor {
-  size_t struct_size;
-  const char* name;
-  uint64_t n_values; /* columns, of all experts */
-  int32_t layer;     /* -1: of no layer */
-  int32_t reserved;  /* 0 */
-  double sum, min, max, mean, stddev;
-  double active;  /* share of the columns above 1e-5 */
-  double entropy; /* of the distribution over the columns, in bits */
-  double normalized_entropy;
-  double zd_score; /* share of the columns more than one standard deviation above the mean */
-  double cosine;   /* similarity to the same weight in the layer before */
-} quern_imatrix_tensor;
-#define QUERN_IMATRIX_TENSOR_INIT \
-  { sizeof(quern_imatrix_tensor), NULL, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }
-
-/* Which input columns of a model's weights matter, measured on a text. */
-typedef struct quern_imatrix quern_imatrix;
-/* An empty one, to collect into. */
-QUERN_API quern_status quern_imatrix_create(quern_imatrix** out);
-/* A file of either format. */
-QUERN_API quern_status quern_imatrix_open(const char* path, quern_imatrix** out);
-QUERN_API void quern_imatrix_close(quern_imatrix* imatrix);
-/* Adds what the model's weights are multiplied with while it reads the tokens. On an error, QUERN_ERROR_CANCELLED
- * included, the whole chunks before it have been added. */
-QUERN_API quern_status quern_imatrix_collect(quern_imatrix* imatrix, const quern_model* model,
-                                             const quern_token* tokens, size_t n_tokens,
-                                             const quern_imatrix_options* options);
-/* Adds another one: as if both texts had been read. */
-QUERN_API quern_status quern_imatrix_merge(quern_imatrix* imatrix, const quern_imatrix* other);
-/* Whole or not at all. */
-QUERN_API quern_status quern_imatrix_save(const quern_imatrix* imatrix, const char* path,
-                                          int32_t format); /* QUERN_IMATRIX_... */
-QUERN_API quern_status quern_imatrix_get_info(const quern_imatrix* imatrix, quern_imatrix_info* out);
-/* By layer, then by name; `index` from 0. */
-QUERN_API quern_status quern_imatrix_get_tensor(quern_imatrix* imatrix, size_t index, quern_imatrix_tensor* out);
-/* The mean squares for one weight, by its name in the model file; none where there are none. */
-QUERN_API quern_status quern_imatrix_weights(const quern_imatrix* imatrix, const char* tensor, float* buffer,
-                                             size_t capacity, size_t* needed);
-
 #ifdef __cplusplus
 }
 #endif
+
+#include "quern_c_convert.h"
 
 #endif

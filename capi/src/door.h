@@ -195,6 +195,10 @@ struct quern_imatrix {
   std::vector<quern::ImatrixTensor> tensors;  ///< as it is now; empty where that has not been asked for
 };
 
+struct quern_quantize_result {
+  quern::QuantizeResult result;
+};
+
 namespace quern::capi {
 
 inline CancelToken cancel_of(const quern_cancel_token* token) { return token ? token->token : CancelToken(); }

@@ -17,7 +17,7 @@ using LogFn = std::function<void(LogLevel, std::string_view)>;
 /// How far a long operation is. `total` may be 0 while it is not known.
 struct Progress {
   std::string_view stage;  ///< "load", "prefill", "evaluate", ...: valid during the call.
-  uint64_t done = 0;       ///< In bytes for "load", in tokens otherwise.
+  uint64_t done = 0;       ///< In bytes for "load" and "quantize", in tokens otherwise.
   uint64_t total = 0;
 };
 

@@ -1,24 +1,25 @@
 /* A C99 program over quern_c.h: uses every function, and looks at what comes back, errors included.
+ * client_convert.c has what quern_c_convert.h declares.
  *
  * usage: client MODEL.gguf
  */
+#include "client.h"
+
 #include <math.h>
-#include <quern_c.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 static int n_checks = 0, n_failures = 0;
 
-static void check(int condition, const char* text, int line) {
+void check(int condition, const char* text, const char* file, int line) {
   ++n_checks;
   if (condition) return;
   ++n_failures;
-  printf("client.c:%d: failed: %s (last error: %s)\n", line, text, quern_last_error_message());
+  printf("%s:%d: failed: %s (last error: %s)\n", file, line, text, quern_last_error_message());
 }
-#define CHECK(condition) check((condition) ? 1 : 0, #condition, __LINE__)
 
-static int message_has(const char* text) { return strstr(quern_last_error_message(), text) != NULL; }
+int message_has(const char* text) { return strstr(quern_last_error_message(), text) != NULL; }
 
 /* ---- version, status, cancel ---- */
 
@@ -54,6 +55,8 @@ static void test_null_is_accepted(void) {
   quern_generation_close(NULL);
   quern_chat_close(NULL);
   quern_imatrix_close(NULL);
+  quern_quantize_result_close(NULL);
+  CHECK(quern_quantize_result_file(NULL, 0) == NULL);
   CHECK(quern_runtime_n_threads(NULL) == 0);
   CHECK(quern_n_tokens(NULL) == 0);
   CHECK(quern_context_logits(NULL, 0) == NULL);
@@ -130,7 +133,7 @@ static int count_progress(void* user, const char* stage, uint64_t done, uint64_t
   return 0;
 }
 
-static int stop_progress(void* user, const char* stage, uint64_t done, uint64_t total) {
+int stop_progress(void* user, const char* stage, uint64_t done, uint64_t total) {
   (void)user;
   (void)stage;
   (void)done;
@@ -469,73 +472,6 @@ static void test_generate(const quern_model* model) {
   quern_context_close(context);
 }
 
-static void test_perplexity(const quern_model* model) {
-  quern_perplexity_options options = QUERN_PERPLEXITY_OPTIONS_INIT;
-  quern_perplexity_result result = QUERN_PERPLEXITY_RESULT_INIT;
-  quern_token tokens[70];
-  size_t i;
-  for (i = 0; i < 70; ++i) tokens[i] = (quern_token)(300 + i);
-  options.n_ctx = 32;
-  CHECK(quern_perplexity(model, tokens, 70, &options, &result) == QUERN_OK);
-  CHECK(result.n_windows == 2 && result.n_tokens == 30 && result.ppl > 1 && fabs(log(result.ppl) - result.nll) < 1e-9);
-  CHECK(quern_perplexity(model, tokens, 31, &options, &result) == QUERN_ERROR_ARGUMENT);
-}
-
-static void test_imatrix(const quern_model* model) {
-  quern_imatrix_options options = QUERN_IMATRIX_OPTIONS_INIT;
-  quern_imatrix_info info = QUERN_IMATRIX_INFO_INIT;
-  quern_imatrix_tensor tensor = QUERN_IMATRIX_TENSOR_INIT;
-  quern_imatrix* imatrix = NULL;
-  quern_imatrix* opened = NULL;
-  quern_cancel_token* cancel = NULL;
-  quern_token tokens[70];
-  float weights[256], again[256];
-  size_t i, needed = 0;
-  const char* path = "client_test_imatrix.gguf";
-  for (i = 0; i < 70; ++i) tokens[i] = (quern_token)(300 + i);
-
-  CHECK(quern_imatrix_create(&imatrix) == QUERN_OK);
-  CHECK(quern_imatrix_save(imatrix, path, QUERN_IMATRIX_GGUF) == QUERN_ERROR_ARGUMENT); /* empty */
-  CHECK(quern_imatrix_collect(imatrix, model, tokens, 70, NULL) == QUERN_ERROR_ARGUMENT && message_has("512"));
-  options.n_ctx = 32;
-  options.dataset = "numbers";
-  CHECK(quern_imatrix_collect(imatrix, model, tokens, 70, &options) == QUERN_OK);
-  CHECK(quern_imatrix_get_info(imatrix, &info) == QUERN_OK);
-  CHECK(info.n_tensors == 42 && info.n_chunks == 2 && info.chunk_size == 32);
-  CHECK(quern_imatrix_get_tensor(imatrix, 0, &tensor) == QUERN_OK);
-  CHECK(strcmp(tensor.name, "blk.0.attn_k.weight") == 0 && tensor.layer == 0 && tensor.n_values == 256);
-  CHECK(tensor.sum > 0 && tensor.mean * 256 > tensor.sum * 0.999 && isnan(tensor.cosine));
-  CHECK(quern_imatrix_get_tensor(imatrix, 42, &tensor) == QUERN_ERROR_ARGUMENT && message_has("42"));
-  CHECK(quern_imatrix_weights(imatrix, "blk.0.attn_k.weight", NULL, 0, &needed) == QUERN_ERROR_BUFFER_TOO_SMALL);
-  CHECK(needed == 256);
-  CHECK(quern_imatrix_weights(imatrix, "blk.0.attn_k.weight", weights, 256, &needed) == QUERN_OK);
-  CHECK(weights[0] >= tensor.min && weights[0] <= tensor.max);
-  CHECK(quern_imatrix_weights(imatrix, "output.weight", weights, 256, &needed) == QUERN_OK && needed == 0);
-
-  CHECK(quern_imatrix_save(imatrix, path, QUERN_IMATRIX_DAT) == QUERN_OK);
-  CHECK(quern_imatrix_open(path, &opened) == QUERN_OK);
-  CHECK(quern_imatrix_weights(opened, "blk.0.attn_k.weight", again, 256, &needed) == QUERN_OK);
-  for (i = 0; i < 256; ++i) CHECK(fabs(again[i] - weights[i]) <= 1e-6 * weights[i]);
-  CHECK(quern_imatrix_merge(opened, imatrix) == QUERN_OK);
-  CHECK(quern_imatrix_get_info(opened, &info) == QUERN_OK && info.n_chunks == 4);
-  quern_imatrix_close(opened);
-  CHECK(quern_imatrix_save(imatrix, path, 7) == QUERN_ERROR_ARGUMENT);
-  CHECK(remove(path) == 0);
-  CHECK(quern_imatrix_open(path, &opened) == QUERN_ERROR_NOT_FOUND && opened == NULL && message_has(path));
-
-  CHECK(quern_cancel_token_create(&cancel) == QUERN_OK);
-  quern_cancel_token_cancel(cancel);
-  options.cancel = cancel;
-  CHECK(quern_imatrix_collect(imatrix, model, tokens, 70, &options) == QUERN_ERROR_CANCELLED);
-  options.cancel = NULL;
-  options.progress = stop_progress;
-  CHECK(quern_imatrix_collect(imatrix, model, tokens, 70, &options) == QUERN_ERROR_CANCELLED);
-  CHECK(quern_imatrix_get_info(imatrix, &info) == QUERN_OK && info.n_chunks == 3); /* one chunk more was added */
-  CHECK(quern_imatrix_create(NULL) == QUERN_ERROR_ARGUMENT && quern_imatrix_merge(imatrix, NULL) != QUERN_OK);
-  quern_cancel_token_close(cancel);
-  quern_imatrix_close(imatrix);
-}
-
 int main(int argc, char** argv) {
   int n_messages = 0;
   quern_runtime* runtime;
@@ -554,8 +490,7 @@ int main(int argc, char** argv) {
   test_context(model);
   test_generate(model);
   test_chat(model);
-  test_perplexity(model);
-  test_imatrix(model);
+  test_convert(argv[1], model);
   quern_model_close(model);
   printf("%d checks, %d failures\n", n_checks, n_failures);
   return n_failures == 0 ? 0 : 1;

@@ -1,13 +1,14 @@
-"""The shared library exports exactly the functions of quern_c.symbols, the header declares exactly these, the C client uses
-every one, and the library carries the ABI's version.
+"""The shared library exports exactly the functions of quern_c.symbols, the headers declare exactly these, the C client
+uses every one, and the library carries the ABI's version.
 
-usage: symbols.py LIBRARY.so CAPI_DIR CLIENT.c
+usage: symbols.py LIBRARY.so CAPI_DIR CLIENT.c...
 """
+import glob
 import re
 import subprocess
 import sys
 
-library, capi, client = sys.argv[1:4]
+library, capi, *client = sys.argv[1:]
 
 
 def read(path):
@@ -16,9 +17,9 @@ def read(path):
 
 
 listed = set(re.findall(r"^\s*(quern_\w+);", read(f"{capi}/quern_c.symbols"), re.MULTILINE))
-header = read(f"{capi}/include/quern_c.h")
+header = "\n".join(read(path) for path in sorted(glob.glob(f"{capi}/include/*.h")))
 declared = set(re.findall(r"QUERN_API[^;(]*?\b(quern_\w+)\(", header))
-used = set(re.findall(r"\bquern_\w+(?=\()", read(client)))
+used = set(re.findall(r"\bquern_\w+(?=\()", "\n".join(read(path) for path in client)))
 lines = subprocess.run(["nm", "-D", "--defined-only", "-P", library], capture_output=True, text=True, check=True).stdout
 exported = {line.split()[0].split("@")[0] for line in lines.splitlines()} - {"QUERN_1"}
 dynamic = subprocess.run(["readelf", "-d", library], capture_output=True, text=True, check=True).stdout
