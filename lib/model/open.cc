@@ -75,7 +75,7 @@ Status make_ropes(LoadedModel& model, const std::vector<Binding>& bindings) {
 }  // namespace
 
 Result<std::unique_ptr<LoadedModel>> open(const std::string& path, compute::Backend& backend,
-                                                const OpenOptions& options) {
+                                          const OpenOptions& options) {
   auto model = std::make_unique<LoadedModel>();
   QUERN_TRY(model->file, io::open_model_file(path, {.use_mmap = options.use_mmap}));
   model->backend = &backend;
