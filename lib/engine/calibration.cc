@@ -31,7 +31,8 @@ Result<std::unique_ptr<Calibration>> Calibration::create(const Model& model, con
 
 const convert::Moments* Calibration::find(const std::string& name) const {
   for (const Collector::Group& group : groups_) {
-    if (std::find(group.names.begin(), group.names.end(), name) != group.names.end()) return &group.sum;
+    const auto named = [&](const convert::WatchedWeight& weight) { return weight.name == name; };
+    if (std::any_of(group.weights.begin(), group.weights.end(), named)) return &group.sum;
   }
   return nullptr;
 }
@@ -51,7 +52,10 @@ Status Calibration::collect(size_t first) {
   uint64_t bytes = 0;
   std::set<std::string> wanted;
   for (size_t i = first; i < order_.size(); ++i) {
-    const auto named = [&](const auto& entry) { return entry.second == order_[i]; };
+    // Of stacked experts every one would need its own moments: their levels are chosen by rounding.
+    const auto named = [&](const auto& entry) {
+      return entry.second.name == order_[i] && entry.second.n_matrices == 1;
+    };
     const auto entry = std::find_if(all.begin(), all.end(), named);
     if (entry == all.end()) continue;
     bytes += convert::Moments::size_bytes(entry->first->cols());
@@ -59,8 +63,8 @@ Status Calibration::collect(size_t first) {
     wanted.insert(order_[i]);
   }
   convert::WatchedWeights watched;
-  for (const auto& [weight, name] : all) {
-    if (wanted.count(name) > 0) watched[weight] = name;
+  for (const auto& [weight, tensor] : all) {
+    if (wanted.count(tensor.name) > 0) watched[weight] = tensor;
   }
   ContextOptions context_options;
   context_options.n_ctx = options_.calibration_ctx;

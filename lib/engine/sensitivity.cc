@@ -83,7 +83,7 @@ Result<std::optional<double>> Sensitivity::of(const convert::TensorTarget& targe
   const tensor::TensorView& source = target.source->view;
   std::vector<const compute::Weight*> weights;
   bool whole = source.shape.ne[2] == 1;
-  model_->weights.for_each([&](const compute::Weight& weight, const std::string& name) {
+  model_->weights.for_each([&](const compute::Weight& weight, const std::string& name, size_t, size_t) {
     if (name != target.source->name) return;
     weights.push_back(&weight);
     whole &= weight.rows() == source.shape.ne[1];
@@ -107,7 +107,7 @@ Result<std::optional<double>> Sensitivity::of(const convert::TensorTarget& targe
   for (size_t i = 0; i < weights.size(); ++i) model_->weights.exchange(weights[i], changed[i]);
   auto result = divergence();
   std::vector<const compute::Weight*> now;
-  model_->weights.for_each([&](const compute::Weight& weight, const std::string& name) {
+  model_->weights.for_each([&](const compute::Weight& weight, const std::string& name, size_t, size_t) {
     if (name == target.source->name) now.push_back(&weight);
   });
   for (size_t i = 0; i < now.size(); ++i) model_->weights.exchange(now[i], changed[i]);

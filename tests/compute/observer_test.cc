@@ -49,6 +49,7 @@ struct FakeStream final : Stream {
   void do_kv_store(KvStore&, uint32_t, Mat, Mat, std::span<const uint32_t>) override {}
   void do_attention(KvStore&, uint32_t, const AttentionShape&, Mat, std::span<const AttentionRow>, Mat) override {}
   void do_gather_rows(Mat, std::span<const uint32_t>, Mat) override {}
+  void do_copy(Mat, Mat) override {}
   void do_download(Mat from, std::span<float> to) override {
     calls += "download ";
     const auto& buffer = static_cast<const FakeBuffer&>(*from.buffer);
