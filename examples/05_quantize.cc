@@ -9,9 +9,9 @@
 namespace {
 
 void print_types() {
-  std::fprintf(stderr, "types, and the bits of a weight in a model of 8 billion:\n");
+  std::fprintf(stderr, "types, from few bits to many:\n");
   for (const quern::QuantizationType& type : quern::quantization_types()) {
-    std::fprintf(stderr, "  %-10s %6.2f  %s%s\n", type.name.c_str(), type.bits_per_weight, type.description.c_str(),
+    std::fprintf(stderr, "  %-10s %s%s\n", type.name.c_str(), type.description.c_str(),
                  type.needs_imatrix ? " (needs an importance matrix)" : "");
   }
 }

@@ -195,6 +195,7 @@ void add_imatrix(CLI::App& app, Action& action) {
   add_output_args(*command, *args);
   add_examples(*command,
                "  quern imatrix model-f16.gguf -f calibration.txt -o imatrix.gguf\n"
+               "  quern quantize model-f16.gguf IQ3_XXS --imatrix imatrix.gguf       what it is for\n"
                "  quern imatrix --in-file a.gguf --in-file b.gguf -o both.gguf\n"
                "  quern imatrix --in-file old.dat -o new.gguf\n"
                "  quern imatrix --in-file imatrix.gguf --show-statistics\n"

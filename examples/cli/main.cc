@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <memory>
 
 #include "examples/cli/command.h"
 #include "examples/cli/console.h"
@@ -23,9 +24,26 @@ int report_usage(const std::string& message) {
 
 namespace {
 
+/// CLI11's layout, but what stands without a flag is shown as its type name says, "[OUT] TYPE", and not by that and a
+/// second name before it.
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_usage(const CLI::Option* option) const override {
+    const std::string words = option->get_type_name();
+    return option->get_required() || words.find('[') != std::string::npos ? words : "[" + words + "]";
+  }
+  std::string make_option(const CLI::Option* option, bool is_positional) const override {
+    if (!is_positional) return CLI::Formatter::make_option(option, false);
+    std::string line = "  " + option->get_type_name();
+    line.resize(std::max(line.size() + 2, get_column_width()), ' ');
+    return line + option->get_description() + "\n";
+  }
+};
+
 int run(int argc, char** argv) {
   CLI::App app("Runs large language models (GGUF files) on this computer's CPU.", "quern");
   app.set_version_flag("--version", std::string("quern ") + version());
+  app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(0, 1);
   app.footer(
       "Start here:\n"
@@ -57,7 +75,7 @@ int run(int argc, char** argv) {
     app.parse(words);
   } catch (const CLI::CallForHelp&) {
     const auto chosen = app.get_subcommands();
-    print(chosen.empty() ? app.help() : chosen[0]->help());
+    print(chosen.empty() ? app.help() : chosen[0]->help("quern"));
     return finish_output(kOk);
   } catch (const CLI::CallForVersion& version_text) {
     print(std::string(version_text.what()) + "\n");

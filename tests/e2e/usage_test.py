@@ -20,7 +20,18 @@ def test_help_goes_to_stdout():
 def test_help_of_each_command_has_examples():
     for command in COMMANDS:
         out, err = quern(command, "--help")
-        assert b"Examples:" in out and f"quern {command}".encode() in out and err == b"", command
+        assert b"Examples:" in out and f"Usage: quern {command} ".encode() in out and err == b"", command
+
+
+def test_words_without_a_flag_are_shown_once():
+    out, _ = quern("quantize", "--help")
+    assert b"[OPTIONS] [IN] [OUT] TYPE [THREADS]\n" in out and b"\n  IN   " in out, out
+
+
+def test_the_types_to_quantize_to():
+    lines = quern("quantize", "--list")[0].decode().splitlines()
+    assert any(line.startswith("Q4_K_M ") and " 4.89 " in line for line in lines), lines
+    assert any(line.startswith("IQ1_S ") and "needs --imatrix" in line for line in lines), lines
 
 
 def test_no_command_shows_the_help_as_an_error():
@@ -53,6 +64,11 @@ def test_wrong_usage():
         (["imatrix", "demo"], b"-f"),
         (["imatrix", "demo", "-f", __file__, "--output-format", "npz"], b"npz"),
         (["imatrix", "demo", "-f", __file__, "--no-ppl"], b"perplexity"),
+        (["quantize", "demo"], b"TYPE"),
+        (["quantize", "demo", "Q9_Z"], b"Q9_Z"),
+        (["quantize", "demo", support.path("x.gguf"), "Q4_K_M"], b"already quantized"),
+        (["quantize", "demo", support.path("x.gguf"), "Q4_K_M", "--tensor-type", "ffn_down"], b"REGEX=TYPE"),
+        (["quantize", "demo", support.path("x.gguf"), "IQ2_XS", "--allow-requantize"], b"importance matrix"),
     ]:
         out, err = quern(*arguments, code=2)
         assert out == b"", (arguments, out)
