@@ -20,8 +20,10 @@ namespace quern::quant::HWY_NAMESPACE {
 namespace {
 
 constexpr int kTurns = 3;
-/// The search begins anew with the first d (and dmin) times each of these.
-constexpr float kStarts[] = {1.0f, 0.97f, 1.03f, 0.75f};
+/// The search begins anew with the first d (and dmin) times each of these. A small one helps blocks with a lone outlier,
+/// which signed levels can clip by turning a scale's sign.
+constexpr float kScaledStarts[] = {1.0f, 0.97f, 1.03f, 0.75f};
+constexpr float kAffineStarts[] = {1.0f, 1.03f};
 
 /// Blocks of kSubs sub-blocks that lie in one sheet.
 template <size_t kSubs>
@@ -114,7 +116,7 @@ ScaledState<kSubs> search_scaled(const Sheet<kSize>& sheet, int n_steps) {
   fit_scale<Levels>(sheet, n_steps, Levels::kLimit / 80, fitted);
   ScaledState<kSubs> best;
   std::fill_n(best.error.of, kGroups, INFINITY);
-  for (const float stretch : kStarts) {
+  for (const float stretch : kScaledStarts) {
     ScaledState<kSubs> state = start_scaled<kSubs, kLow>(fitted, stretch);
     for (int turn = 0; turn < kTurns; ++turn) {
       if (turn > 0) refit<Levels>(sheet, state);
@@ -241,7 +243,7 @@ AffineState<kSubs> search_affine(const Sheet<kSize>& sheet, float first_step, in
   for (float& s : scale.of) s = std::max(s, 0.0f);
   AffineState<kSubs> best;
   std::fill_n(best.error.of, kGroups, INFINITY);
-  for (const float stretch : kStarts) {
+  for (const float stretch : kAffineStarts) {
     AffineState<kSubs> state;
     for (size_t g = 0; g < kGroups; g += kSubs) {
       state.d[g / kSubs] = start_affine<kSubs, kTop>(scale.of + g, stretch, state.scale.of + g);
