@@ -163,11 +163,20 @@ typedef struct quern_quantize_options {
   quern_progress_fn progress; /* stage "quantize"; before, "load" and "calibrate" for gptq */
   void* progress_user;
   const quern_cancel_token* cancel;
+  /* Where one of these is not 0, types are chosen for the least loss within this size, measured on `calibration`. */
+  uint64_t target_size_bytes; /* of the file */
+  double target_bpw;          /* bits per weight, over all tensors */
+  /* Where given, the new model and its source read it, and how far they are apart is in quern_quantize_info and in the
+   * file's metadata. Both are in memory then. Not together with keep_split. */
+  const char* report;
+  size_t report_size;     /* or QUERN_NUL_TERMINATED */
+  uint32_t report_chunks; /* at most so many pieces of 512 tokens. 0: all */
+  uint32_t reserved2;     /* 0 */
 } quern_quantize_options;
 #define QUERN_QUANTIZE_OPTIONS_INIT                                                                                  \
   {                                                                                                                  \
     sizeof(quern_quantize_options), NULL, NULL, NULL, NULL, 0, 0, 0, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, 0, \
-        NULL, NULL, NULL                                                                                             \
+        NULL, NULL, NULL, 0, 0.0, NULL, 0, 0, 0                                                                      \
   }
 
 /* Set struct_size before the call; fields beyond it are left out. */
@@ -177,9 +186,14 @@ typedef struct quern_quantize_info {
   uint64_t n_files;              /* 0 after a dry run */
   uint64_t from_bytes, to_bytes; /* of all tensors */
   double bits_per_weight;        /* of the new file's tensors */
+  /* Of a report; without one, n_report_tokens is 0. */
+  uint64_t n_report_tokens;
+  double kl_divergence;  /* mean, in nats, of the source's predictions from the new model's */
+  double top1_agreement; /* the share of tokens where both would choose the same one */
+  double ppl, source_ppl;
 } quern_quantize_info;
 #define QUERN_QUANTIZE_INFO_INIT \
-  { sizeof(quern_quantize_info), 0, 0, 0, 0, 0.0 }
+  { sizeof(quern_quantize_info), 0, 0, 0, 0, 0.0, 0, 0.0, 0.0, 0.0, 0.0 }
 
 /* What was done to a tensor. Set struct_size before the call; fields beyond it are left out. */
 typedef struct quern_quantized_tensor {

@@ -60,6 +60,12 @@ quern_status read_quantize_options(const quern_quantize_options* given, quern::Q
   out.keep_split = o.keep_split != 0;
   out.progress = progress_of(o.progress, o.progress_user);
   out.cancel = cancel_of(o.cancel);
+  out.target_size_bytes = o.target_size_bytes;
+  out.target_bpw = o.target_bpw;
+  std::string_view report;
+  QUERN_C_CHECK(read_text(o.report, o.report_size, "report", report));
+  out.report = report;
+  out.report_chunks = o.report_chunks;
   return QUERN_OK;
 }
 
@@ -113,6 +119,13 @@ quern_status quern_quantize_result_get_info(const quern_quantize_result* result,
     info.from_bytes = result->result.from_bytes;
     info.to_bytes = result->result.to_bytes;
     info.bits_per_weight = result->result.bits_per_weight;
+    if (const auto& quality = result->result.quality) {
+      info.n_report_tokens = quality->n_tokens;
+      info.kl_divergence = quality->kl_divergence;
+      info.top1_agreement = quality->top1_agreement;
+      info.ppl = quality->ppl;
+      info.source_ppl = quality->reference_ppl;
+    }
     return write_info(info, out, "quern_quantize_info");
   });
 }

@@ -20,8 +20,8 @@ namespace quern::quant::HWY_NAMESPACE {
 namespace {
 
 constexpr int kTurns = 3;
-/// The search begins anew with the first d (and dmin) times each of these. A small one helps blocks with a lone outlier,
-/// which signed levels can clip by turning a scale's sign.
+/// The search begins anew with the first d (and dmin) times each of these. A small one helps blocks with a lone
+/// outlier, which signed levels can clip by turning a scale's sign.
 constexpr float kScaledStarts[] = {1.0f, 0.97f, 1.03f, 0.75f};
 constexpr float kAffineStarts[] = {1.0f, 1.03f};
 

@@ -147,6 +147,14 @@ static void test_what_is_refused(const char* path, const char* to, const quern_r
   CHECK(quern_quantize(runtime, path, to, &options, &result) == QUERN_ERROR_ARGUMENT && message_has("is NULL"));
   options.calibration_size = 0;
   options.method = NULL;
+  options.target_bpw = 5;
+  CHECK(quern_quantize(runtime, path, to, &options, &result) == QUERN_ERROR_ARGUMENT && message_has("calibration"));
+  options.target_bpw = 0;
+  options.report = "short";
+  options.report_size = QUERN_NUL_TERMINATED;
+  CHECK(quern_quantize(runtime, path, to, &options, &result) == QUERN_ERROR_ARGUMENT && message_has("window"));
+  options.report = NULL;
+  options.report_size = 0;
   options.n_tensor_types = 1;
   CHECK(quern_quantize(runtime, path, to, &options, &result) == QUERN_ERROR_ARGUMENT && message_has("tensor_types"));
   options.tensor_types = &override;
