@@ -13,7 +13,7 @@
 #include <utility>
 
 #include "lib/quant/all_formats-inl.h"
-#include "lib/quant/search-inl.h"
+#include "lib/quant/search_256-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quern::quant::HWY_NAMESPACE {
@@ -24,31 +24,6 @@ constexpr int kTurns = 3;
 /// outlier, which signed levels can clip by turning a scale's sign.
 constexpr float kScaledStarts[] = {1.0f, 0.97f, 1.03f, 0.75f};
 constexpr float kAffineStarts[] = {1.0f, 1.03f};
-
-/// Blocks of kSubs sub-blocks that lie in one sheet.
-template <size_t kSubs>
-constexpr size_t kBlocks = kGroups / kSubs;
-
-/// The sums of `of` over each block.
-template <size_t kSubs>
-float block_sum(const PerGroup& of, size_t block) {
-  float sum = 0;
-  for (size_t g = block * kSubs; g < (block + 1) * kSubs; ++g) sum += of.of[g];
-  return sum;
-}
-
-/// value = (d * scale) * level, scale a whole number of [kLow, -kLow - 1].
-template <size_t kSubs>
-struct ScaledState {
-  float d[kBlocks<kSubs>];
-  PerGroup scale, error;
-
-  PerGroup product() const {
-    PerGroup out;
-    for (size_t g = 0; g < kGroups; ++g) out.of[g] = d[g / kSubs] * scale.of[g];
-    return out;
-  }
-};
 
 /// Moves every scale to the best of its neighbours and of its opposite (levels reach further to one side).
 template <class Levels, size_t kSubs, int kLow, size_t kSize>
@@ -82,17 +57,6 @@ void refit(const Sheet<kSize>& sheet, ScaledState<kSubs>& state) {
   for (size_t b = 0; b < kBlocks<kSubs>; ++b) {
     const float over = block_sum<kSubs>(sll, b);
     if (over > 0) state.d[b] = base::f16_to_f32(half_of(block_sum<kSubs>(sxl, b) / over));
-  }
-}
-
-/// Takes over the blocks in which `state` has a smaller error.
-template <size_t kSubs>
-void keep_better(const ScaledState<kSubs>& state, ScaledState<kSubs>& best) {
-  for (size_t b = 0; b < kBlocks<kSubs>; ++b) {
-    if (!(block_sum<kSubs>(state.error, b) < block_sum<kSubs>(best.error, b))) continue;
-    best.d[b] = state.d[b];
-    std::copy_n(state.scale.of + b * kSubs, kSubs, best.scale.of + b * kSubs);
-    std::copy_n(state.error.of + b * kSubs, kSubs, best.error.of + b * kSubs);
   }
 }
 

@@ -67,6 +67,45 @@ inline constexpr Grid<1024> kGridIq2S = make_grid<8, 2>(grid_codes::kIq2S);
 inline constexpr Grid<256> kGridIq3Xxs = make_grid<4, 3>(grid_codes::kIq3Xxs);
 inline constexpr Grid<512> kGridIq3S = make_grid<4, 3>(grid_codes::kIq3S);
 
+/// The points of a grid as pairs of halves, for those who look for the point nearest to something: what a half adds to
+/// the distance is worked out once for all of kTable possible halves. A half's number has its digits to the base
+/// kRadix, the first one lowest. Points are sorted by their upper half.
+template <size_t kDims_, size_t kRadix_, size_t kCount>
+struct Halves {
+  static constexpr size_t kDims = kDims_, kRadix = kRadix_;
+  static constexpr size_t kTable = [] {
+    size_t n = 1;
+    for (size_t i = 0; i < kDims / 2; ++i) n *= kRadix;
+    return n;
+  }();
+  std::array<uint8_t, kCount> lower{};             ///< the number of each point's lower half
+  std::array<uint16_t, kTable + 1> upper_begin{};  ///< upper half h: of points upper_begin[h] .. upper_begin[h + 1] - 1
+};
+
+template <size_t kDims, uint32_t kBits, size_t kRadix, size_t kCount>
+constexpr Halves<kDims, kRadix, kCount> make_halves(const uint16_t (&codes)[kCount]) {
+  Halves<kDims, kRadix, kCount> out{};
+  size_t next = 0;
+  for (size_t n = 0; n < kCount; ++n) {
+    size_t half[2] = {0, 0};
+    for (size_t i = kDims; i-- > 0;) {
+      const size_t digit = codes[n] >> (kBits * i) & ((1u << kBits) - 1);
+      half[2 * i / kDims] = half[2 * i / kDims] * kRadix + digit;
+    }
+    out.lower[n] = static_cast<uint8_t>(half[0]);
+    for (; next <= half[1]; ++next) out.upper_begin[next] = static_cast<uint16_t>(n);
+  }
+  for (; next <= out.kTable; ++next) out.upper_begin[next] = static_cast<uint16_t>(kCount);
+  return out;
+}
+
+inline constexpr auto kHalvesIq1 = make_halves<8, 2, 3>(grid_codes::kIq1);
+inline constexpr auto kHalvesIq2Xxs = make_halves<8, 2, 3>(grid_codes::kIq2Xxs);
+inline constexpr auto kHalvesIq2Xs = make_halves<8, 2, 3>(grid_codes::kIq2Xs);
+inline constexpr auto kHalvesIq2S = make_halves<8, 2, 3>(grid_codes::kIq2S);
+inline constexpr auto kHalvesIq3Xxs = make_halves<4, 3, 8>(grid_codes::kIq3Xxs);
+inline constexpr auto kHalvesIq3S = make_halves<4, 3, 8>(grid_codes::kIq3S);
+
 /// The digit of coordinate i of a spread point.
 constexpr int digit_of(uint32_t point, int i) { return static_cast<int>(point >> (i % 4 * 8 + i / 4 * 4) & 15); }
 

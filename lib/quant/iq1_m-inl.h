@@ -46,6 +46,23 @@ struct IQ1_M {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ1_M>(blocks, out, n); }
+
+  /// 32 points; for each, whether delta is negative (not 0); 16 scales.
+  static void pack(const uint16_t* points, const uint8_t* minus, const uint8_t* scales, uint16_t d, Block& block) {
+    block = {};
+    for (int p = 0; p < 32; ++p) {
+      block.points[p] = static_cast<uint8_t>(points[p] & 255);
+      const int nibble = points[p] >> 8 | (minus[p] != 0 ? 8 : 0);
+      block.points_high[p / 2] |= static_cast<uint8_t>(nibble << (p % 2 * 4));
+    }
+    for (int i = 0; i < 16; ++i) {
+      block.scales[i / 4] = static_cast<uint16_t>(block.scales[i / 4] | scales[i] << (i % 4 * 3));
+    }
+    for (int i = 0; i < 4; ++i) {
+      block.scales[i] = static_cast<uint16_t>(block.scales[i] | (d >> (4 * i) & 15) << 12);
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

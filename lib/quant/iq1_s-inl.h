@@ -39,6 +39,20 @@ struct IQ1_S {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ1_S>(blocks, out, n); }
+
+  /// 32 points; for each, whether delta is negative (not 0), the same within a sub-block; 8 scales.
+  static void pack(const uint16_t* points, const uint8_t* minus, const uint8_t* scales, uint16_t d, Block& block) {
+    block = {d, {}, {}};
+    for (int j = 0; j < 8; ++j) {
+      int sub = scales[j] << 12 | (minus[4 * j] != 0 ? 0x8000 : 0);
+      for (int l = 0; l < 4; ++l) {
+        block.points[4 * j + l] = static_cast<uint8_t>(points[4 * j + l] & 255);
+        sub |= points[4 * j + l] >> 8 << (3 * l);
+      }
+      block.subs[j] = static_cast<uint16_t>(sub);
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

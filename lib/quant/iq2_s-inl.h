@@ -42,6 +42,18 @@ struct IQ2_S {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ2_S>(blocks, out, n); }
+
+  /// 32 points, their signs, 16 scales.
+  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
+    block = {d, {}, {}, {}, {}};
+    for (int p = 0; p < 32; ++p) {
+      block.points[p] = static_cast<uint8_t>(points[p] & 255);
+      block.points_high[p / 4] |= static_cast<uint8_t>(points[p] >> 8 << (p % 4 * 2));
+      block.signs[p] = signs[p];
+    }
+    for (int i = 0; i < 16; ++i) block.scales[i / 2] |= static_cast<uint8_t>(scales[i] << (i % 2 * 4));
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -37,6 +37,14 @@ struct IQ2_XS {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ2_XS>(blocks, out, n); }
+
+  /// 32 points, their signs (an even number of minus signs each), 16 scales.
+  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
+    block = {d, {}, {}};
+    for (int p = 0; p < 32; ++p) block.points[p] = static_cast<uint16_t>(points[p] | (signs[p] & 127) << 9);
+    for (int i = 0; i < 16; ++i) block.scales[i / 2] |= static_cast<uint8_t>(scales[i] << (i % 2 * 4));
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

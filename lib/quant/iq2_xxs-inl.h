@@ -43,6 +43,20 @@ struct IQ2_XXS {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ2_XXS>(blocks, out, n); }
+
+  /// 32 points, their signs (an even number of minus signs each), 8 scales.
+  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
+    block.d = d;
+    for (int j = 0; j < 8; ++j) {
+      uint32_t signs_scale = static_cast<uint32_t>(scales[j]) << 28;
+      for (int l = 0; l < 4; ++l) {
+        block.subs[j].points[l] = static_cast<uint8_t>(points[4 * j + l]);
+        signs_scale |= (signs[4 * j + l] & 127u) << (7 * l);
+      }
+      store(signs_scale, block.subs[j].signs_scale);
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -42,6 +42,18 @@ struct IQ3_S {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ3_S>(blocks, out, n); }
+
+  /// 64 points, the signs of pairs of them, 8 scales.
+  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
+    block = {d, {}, {}, {}, {}};
+    for (int p = 0; p < 64; ++p) {
+      block.points[p] = static_cast<uint8_t>(points[p] & 255);
+      block.points_high[p / 8] |= static_cast<uint8_t>(points[p] >> 8 << (p % 8));
+    }
+    std::memcpy(block.signs, signs, sizeof block.signs);
+    for (int j = 0; j < 8; ++j) block.scales[j / 2] |= static_cast<uint8_t>(scales[j] << (j % 2 * 4));
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -27,6 +27,13 @@ struct Q1_0 {
     for (int j = 0; j < 128; ++j) out[j] = (block.bits[j / 8] >> (j % 8) & 1) != 0 ? d : -d;
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q1_0>(blocks, out, n); }
+
+  /// Levels -1 and 1.
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block = {d, {}};
+    for (int j = 0; j < 128; ++j) block.bits[j / 8] |= static_cast<uint8_t>((levels[j] > 0 ? 1 : 0) << (j % 8));
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -28,6 +28,13 @@ struct Q2_0 {
     for (int j = 0; j < 64; ++j) out[j] = static_cast<float>((block.qs[j / 4] >> (j % 4 * 2) & 3) - 1) * d;
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<Q2_0>(blocks, out, n); }
+
+  /// Levels -1 to 2.
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block = {d, {}};
+    for (int j = 0; j < 64; ++j) block.qs[j / 4] |= static_cast<uint8_t>((levels[j] + 1) << (j % 4 * 2));
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

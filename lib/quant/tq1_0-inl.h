@@ -47,6 +47,25 @@ struct TQ1_0 {
     decode_digits(block.last, 4, 4, d, out);
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<TQ1_0>(blocks, out, n); }
+
+  /// The smallest bytes that stand for at least the fractions with these digits, of which bytes of four have a fifth,
+  /// 0.
+  static const int8_t* encode_digits(const int8_t* levels, int n_bytes, int n_digits, uint8_t* bytes) {
+    for (int m = 0; m < n_bytes; ++m) {
+      int digits = 0;
+      for (int n = 0; n < 5; ++n) digits = 3 * digits + (n < n_digits ? levels[n * n_bytes + m] + 1 : 0);
+      bytes[m] = static_cast<uint8_t>((digits * 256 + 242) / 243);
+    }
+    return levels + n_bytes * n_digits;
+  }
+  /// Levels -1, 0, 1.
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block.d = d;
+    levels = encode_digits(levels, 32, 5, block.qs);
+    levels = encode_digits(levels, 16, 5, block.qs + 32);
+    encode_digits(levels, 4, 4, block.last);
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

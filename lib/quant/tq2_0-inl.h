@@ -32,6 +32,15 @@ struct TQ2_0 {
     }
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<TQ2_0>(blocks, out, n); }
+
+  /// Levels -1, 0, 1.
+  static void pack(const int8_t* levels, uint16_t d, Block& block) {
+    block = {{}, d};
+    for (int e = 0; e < 256; ++e) {
+      block.qs[e / 128 * 32 + e % 32] |= static_cast<uint8_t>((levels[e] + 1) << (e / 32 % 4 * 2));
+    }
+  }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -75,3 +75,25 @@ TEST_CASE("encoders leave no larger error than the reference library") {
     }
   }
 }
+
+TEST_CASE("rows of three values survive the ternary formats exactly") {
+  for (const tensor::DType type : {tensor::DType::tq1_0, tensor::DType::tq2_0, tensor::DType::q2_0}) {
+    const quant::FormatInfo& format = *quant::find_format(type);
+    CAPTURE(std::string(format.name));
+    std::vector<std::byte> blocks(kCols / format.block_elems * format.block_bytes);
+    std::vector<float> x(kCols), weights(kCols), out(kCols);
+    uint32_t random = 1;
+    for (const float size : {1.0f, 0.0123291015625f, 333.25f, 0x1p-24f}) {  // of half precision
+      for (size_t i = 0; i < kCols; ++i) {
+        random = random * 1664525 + 1013904223;
+        x[i] = static_cast<float>(static_cast<int>(random >> 24) % 3 - 1) * size;
+        weights[i] = 1e-3f + static_cast<float>(random >> 8 & 0xFFFF);
+      }
+      for (const float* w : {static_cast<const float*>(nullptr), static_cast<const float*>(weights.data())}) {
+        format.encode(x.data(), w, kCols, blocks.data());
+        format.decode(blocks.data(), out.data(), kCols);
+        CHECK(out == x);
+      }
+    }
+  }
+}
