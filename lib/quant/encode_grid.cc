@@ -142,7 +142,7 @@ template <class Points, size_t kSubs, int kTop, size_t kSize>
 ScaledState<kSubs> search_odd(const Sheet<kSize>& sheet, float unit, std::span<const float> heights) {
   const PerGroup fitted = fit_points<Points>(sheet, heights);
   ScaledState<kSubs> best{};
-  Measures measures;
+  Measures measures{};
   std::fill_n(best.scale.of, kGroups, 1.0f);
   for (size_t g = 0; g < kGroups; ++g) {
     for (size_t at = g; at < kSize * kGroups; at += kGroups) {
