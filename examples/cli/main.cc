@@ -30,10 +30,11 @@ class HelpFormatter : public CLI::Formatter {
  public:
   std::string make_option_usage(const CLI::Option* option) const override {
     const std::string words = option->get_type_name();
+    if (words.empty()) return CLI::Formatter::make_option_usage(option);
     return option->get_required() || words.find('[') != std::string::npos ? words : "[" + words + "]";
   }
   std::string make_option(const CLI::Option* option, bool is_positional) const override {
-    if (!is_positional) return CLI::Formatter::make_option(option, false);
+    if (!is_positional || option->get_type_name().empty()) return CLI::Formatter::make_option(option, is_positional);
     std::string line = "  " + option->get_type_name();
     line.resize(std::max(line.size() + 2, get_column_width()), ' ');
     return line + option->get_description() + "\n";

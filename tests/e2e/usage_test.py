@@ -26,6 +26,9 @@ def test_help_of_each_command_has_examples():
 def test_words_without_a_flag_are_shown_once():
     out, _ = quern("quantize", "--help")
     assert b"[OPTIONS] [IN] [OUT] TYPE [THREADS]\n" in out and b"\n  IN   " in out, out
+    for command in COMMANDS:
+        usage = quern(command, "--help")[0].split(b"\n")[1]
+        assert b"[]" not in usage and b"x)" not in usage, usage
 
 
 def test_the_types_to_quantize_to():
