@@ -50,7 +50,9 @@ struct QuantizeOptions {
   bool keep_split = false;           ///< As many files as the source has; otherwise one.
   /// "key=type:value" with type int, float, bool or str: metadata of the new file.
   std::vector<std::string> override_kv{};
-  ProgressFn progress{};  ///< Stage "quantize", in bytes of the source; before, "load" and "calibrate" for gptq.
+  /// Stage "quantize", in bytes of the source. Before it, where they are wanted, "load", "measure" (in tensors) for a
+  /// size and "calibrate" (in tokens) for gptq; after it "compare" (in tokens) for a report.
+  ProgressFn progress{};
   CancelToken cancel{};
 };
 

@@ -61,8 +61,10 @@ Status check_plan(const std::string& path, const TensorPlan& plan, const Quantiz
   QUERN_ENSURE(is_float(plan.source_type) || options.allow_requantize, Errc::argument, path, ": tensor '",
                plan.tensor->name, "' is already quantized (", quant::type_name(plan.source_type),
                "): start from a file with F32, F16 or BF16 weights, or allow to requantize, which loses more");
-  QUERN_ENSURE(!plan.needs_imatrix || !options.imatrix.empty(), Errc::argument, path, ": tensor '", plan.tensor->name,
-               "' as ", quant::type_name(plan.target_type),
+  // A calibration text says as much as an importance matrix.
+  const bool weighed = !options.imatrix.empty() || options.method == "gptq";
+  QUERN_ENSURE(!plan.needs_imatrix || weighed, Errc::argument, path, ": tensor '", plan.tensor->name, "' as ",
+               quant::type_name(plan.target_type),
                " needs an importance matrix: make one with `quern imatrix`, or choose a type of more bits");
   return {};
 }
