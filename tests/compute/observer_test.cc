@@ -15,7 +15,7 @@ using namespace quern::compute;
 namespace {
 
 struct FakeBuffer final : Buffer {
-  explicit FakeBuffer(bool on_host) : on_host(on_host) {
+  explicit FakeBuffer(bool addressable) : on_host(addressable) {
     for (size_t i = 0; i < 64; ++i) floats[i] = static_cast<float>(i);
   }
   uint64_t size_bytes() const override { return sizeof floats; }
@@ -63,7 +63,7 @@ struct FakeStream final : Stream {
 };
 
 struct Recorder final : MatmulObserver {
-  explicit Recorder(FakeStream& stream) : stream(stream) {}
+  explicit Recorder(FakeStream& watched) : stream(watched) {}
   void observe(const MatmulInput& x, std::span<const MatmulTarget> targets) override {
     stream.calls += "observe ";
     n_targets = targets.size();
