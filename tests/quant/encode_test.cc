@@ -20,7 +20,7 @@ constexpr size_t kRows = 8, kCols = 512;
 std::vector<float> floats(const std::string& name) {
   const std::vector<std::byte> bytes = read_quant_data(name);
   std::vector<float> out(bytes.size() / sizeof(float));
-  std::memcpy(out.data(), bytes.data(), bytes.size());
+  if (!out.empty()) std::memcpy(out.data(), bytes.data(), bytes.size());
   return out;
 }
 
