@@ -35,7 +35,7 @@ enum class EmbeddingScale { none, sqrt_width };
 enum class Gating { none, softmax, sigmoid, softmax_of_chosen };
 
 /// The hyper-parameters that files carry under "{architecture}....". Their keys, types, limits and defaults are one
-/// table in model/hparams.cc; an architecture names those it has.
+/// table in model/key_table.cc; an architecture names those it has.
 enum class Key : uint32_t {
   context_length,
   embedding_length,
