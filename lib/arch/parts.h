@@ -60,8 +60,9 @@ constexpr TensorSpec separate(TensorSpec tensor) {
 
 /// Sizes, heads and the norm's epsilon.
 inline constexpr std::array kSizeKeys = {
-    Key::context_length, Key::embedding_length, Key::block_count,  Key::vocab_size,          Key::head_count,
-    Key::head_count_kv,  Key::key_length,       Key::value_length, Key::feed_forward_length, Key::rms_eps,
+    Key::context_length,      Key::embedding_length, Key::block_count, Key::vocab_size,
+    Key::head_count,          Key::head_count_kv,    Key::key_length,  Key::value_length,
+    Key::feed_forward_length, Key::rms_eps,          Key::causal,      Key::pooling,
 };
 
 /// Rotary embedding, and how it is scaled.
@@ -85,6 +86,24 @@ inline constexpr std::array kEnds = {
     vector(Slot::output_norm, "output_norm.weight", Dim::embd),
     TensorSpec{Slot::output, "output.weight", Role::matrix, Dim::embd, Dim::vocab, true, Slot::token_embd},
 };
+
+/// A norm's weight and its bias.
+constexpr std::array<TensorSpec, 2> norm_with_bias(Slot slot, const char* weight, const char* bias) {
+  return {vector(slot, weight, Dim::embd), vector(bias_of(slot), bias, Dim::embd)};
+}
+
+/// What encoders begin with: tokens, and BERT's kinds of sentences, of which only the first is used.
+inline constexpr auto kTypedTokens = join(
+    std::array{
+        TensorSpec{Slot::token_embd, "token_embd.weight", Role::table, Dim::embd, Dim::vocab},
+        optional(TensorSpec{Slot::token_types, "token_types.weight", Role::table, Dim::embd, Dim::token_types}),
+    },
+    norm_with_bias(Slot::token_norm, "token_embd_norm.weight", "token_embd_norm.bias"));
+
+/// BERT's norms, which are those of the sums of a block's input and output.
+inline constexpr auto kEndNorms =
+    join(norm_with_bias(Slot::attn_end_norm, "blk.{}.attn_output_norm.weight", "blk.{}.attn_output_norm.bias"),
+         norm_with_bias(Slot::ffn_end_norm, "blk.{}.layer_output_norm.weight", "blk.{}.layer_output_norm.bias"));
 
 /// Llama 3 divides the frequencies of rotary embedding.
 inline constexpr std::array kRopeFreqs = {factors(Slot::rope_freqs, "rope_freqs.weight")};
@@ -150,6 +169,12 @@ inline constexpr std::array kFfn = {
 inline constexpr std::array kFusedFfn = {
     dense(part(matrix(Slot::ffn_gate, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::zero, Dim::ff_twice)),
     dense(part(matrix(Slot::ffn_up, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::ff, Dim::ff_twice)),
+    dense(matrix(Slot::ffn_down, "blk.{}.ffn_down.weight", Dim::ff, Dim::embd)),
+};
+
+/// The same without a gate.
+inline constexpr std::array kPlainFfn = {
+    dense(matrix(Slot::ffn_up, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff)),
     dense(matrix(Slot::ffn_down, "blk.{}.ffn_down.weight", Dim::ff, Dim::embd)),
 };
 

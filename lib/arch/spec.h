@@ -13,19 +13,25 @@
 
 namespace quern::arch {
 
-/// How activations are normalized before a block.
-enum class Norm { rms };
+/// How activations are normalized: divided by their root mean square, or by their standard deviation about their mean,
+/// which then may have a bias.
+enum class Norm { rms, layer };
 
-/// Which elements of a head rotary embedding turns together: (2i, 2i+1), or (i, i + n_rot/2).
-enum class Rope { interleaved, halves };
+/// Which elements of a head rotary embedding turns together: (2i, 2i+1), or (i, i + n_rot/2); none where there is no
+/// such embedding.
+enum class Rope { interleaved, halves, none };
 
 /// How tokens see each other. grouped: queries in groups share a key-value head. latent: keys and values are made of
 /// one short vector per token, which is all that is cached (MLA).
 enum class Attention { grouped, latent };
 
 /// The feed-forward block, down(f(gate(x)) * up(x)): f is silu, or gelu in its approximation by tanh. clipped_swiglu:
-/// gate and up are clipped and f is a steeper silu, of which compute::Glu tells all.
-enum class Ffn { swiglu, geglu, clipped_swiglu };
+/// gate and up are clipped and f is a steeper silu, of which compute::Glu tells all. gelu: there is no gate,
+/// down(gelu(up(x))).
+enum class Ffn { swiglu, geglu, clipped_swiglu, gelu };
+
+/// Where a sliding window of w positions lies: the w last ones, the own included, or w / 2 to each side and the own.
+enum class Window { behind, around };
 
 /// What embeddings are multiplied by: nothing, or sqrt(embedding_length). A key embedding_scale in the file goes first.
 enum class EmbeddingScale { none, sqrt_width };
@@ -51,6 +57,11 @@ enum class Key : uint32_t {
   q_rank,
   kv_rank,
   rms_eps,
+  layer_norm_eps,
+  causal,
+  pooling,
+  dense_2_out,
+  dense_3_in,
   embedding_scale,
   residual_scale,
   logit_scale,
@@ -102,6 +113,10 @@ enum class Dim {
   heads,      ///< head_count
   embd,       ///< embedding_length
   vocab,      ///< tokens of the vocabulary
+  positions,  ///< context_length
+  token_types,
+  dense_2_out,
+  dense_3_in,
   k_head,     ///< key_length
   q,          ///< head_count * key_length
   k,          ///< head_count_kv * key_length
@@ -125,16 +140,25 @@ enum class Dim {
   half_rot,   ///< rope_dimension_count / 2
 };
 
-/// The places where tensors go. Those from `attn_norm` on exist once per layer.
+/// The places where tensors go. Those from `attn_norm` on exist once per layer. A post_norm normalizes what a block has
+/// made before it is added, an end_norm the sum.
 enum class Slot : uint32_t {
   token_embd,
+  position_embd,
+  token_types,
+  token_norm,
+  token_norm_bias,
   output_norm,
+  output_norm_bias,
+  dense_2,
+  dense_3,
   output,
   output_bias,
   rope_freqs,
   rope_long,
   rope_short,
   attn_norm,
+  attn_norm_bias,
   attn_q,
   attn_k,
   attn_v,
@@ -154,7 +178,10 @@ enum class Slot : uint32_t {
   attn_k_b,
   attn_v_b,
   attn_post_norm,
+  attn_end_norm,
+  attn_end_norm_bias,
   ffn_norm,
+  ffn_norm_bias,
   ffn_gate,
   ffn_up,
   ffn_down,
@@ -162,6 +189,8 @@ enum class Slot : uint32_t {
   ffn_up_bias,
   ffn_down_bias,
   ffn_post_norm,
+  ffn_end_norm,
+  ffn_end_norm_bias,
   router,
   router_bias,
   router_choice_bias,
@@ -178,6 +207,16 @@ enum class Slot : uint32_t {
 };
 inline constexpr size_t kSlots = static_cast<size_t>(Slot::none);
 inline constexpr bool is_per_layer(Slot slot) { return slot >= Slot::attn_norm && slot < Slot::none; }
+
+/// The place of a norm's bias, next to its weight; none for norms that never have one.
+inline constexpr Slot bias_of(Slot norm) {
+  constexpr Slot kNorms[] = {Slot::token_norm, Slot::output_norm,   Slot::attn_norm,
+                             Slot::ffn_norm,   Slot::attn_end_norm, Slot::ffn_end_norm};
+  for (const Slot with_bias : kNorms) {
+    if (norm == with_bias) return static_cast<Slot>(static_cast<uint32_t>(norm) + 1);
+  }
+  return Slot::none;
+}
 
 /// What a tensor is used as, which decides the types it may have.
 enum class Role {
@@ -233,6 +272,8 @@ struct ArchSpec {
   /// Where there is a sliding window: every so many layers one sees everything, the last of them. 0: none does. The key
   /// sliding_window_pattern goes first.
   uint32_t full_layer_every = 0;
+  bool full_layer_first = false;  ///< the first of so many, not the last
+  Window window = Window::behind;
   /// Every so many layers one has no rotary embedding, the last of them. 0: all have it.
   uint32_t no_rope_every = 0;
   /// YaRN lets the scores grow, by the square of 1 + m ln(factor) with m the key yarn_log_multiplier, and not the

@@ -39,6 +39,14 @@ void Stream::rms_norm(Mat x, const Weight& weight, float eps, Mat out) {
   do_rms_norm(x, weight, eps, out);
 }
 
+void Stream::layer_norm(Mat x, const Weight& weight, const Weight* bias, float eps, Mat out) {
+  if (!accept(valid(x) && valid(out) && same_shape(x, out), "layer_norm", "shapes differ")) return;
+  const auto fits = [&](const Weight& w) { return w.usage() == Usage::vector && w.cols() == x.cols; };
+  if (!accept(fits(weight) && (bias == nullptr || fits(*bias)), "layer_norm", "weight or bias of another length"))
+    return;
+  do_layer_norm(x, weight, bias, eps, out);
+}
+
 void Stream::matmul(Mat x, std::span<const MatmulTarget> targets) {
   if (!accept(valid(x) && !targets.empty(), "matmul", "no input or no target")) return;
   for (const MatmulTarget& t : targets) {
@@ -112,6 +120,11 @@ void Stream::glu(Glu kind, Mat gate, Mat up, Mat out) {
               "shapes differ"))
     return;
   do_glu(kind, gate, up, out);
+}
+
+void Stream::gelu(Mat x) {
+  if (!accept(valid(x), "gelu", "no matrix")) return;
+  do_gelu(x);
 }
 
 void Stream::scale(Mat x, float factor) {

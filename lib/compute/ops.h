@@ -199,6 +199,8 @@ class Stream {
   void embed(const Weight& table, std::span<const int32_t> ids, Mat out);
   /// out = x / rms(x) * w per row, rms(x) = sqrt(mean(x^2) + eps). out may be x.
   void rms_norm(Mat x, const Weight& weight, float eps, Mat out);
+  /// out = (x - m) / sqrt(mean((x - m)^2) + eps) * w (+ bias) per row, m = mean(x). out may be x.
+  void layer_norm(Mat x, const Weight& weight, const Weight* bias, float eps, Mat out);
   /// target.out = x * weight^T (+ bias) for each target.
   void matmul(Mat x, std::span<const MatmulTarget> targets);
   void matmul(Mat x, const Weight& weight, Mat out) {
@@ -210,6 +212,7 @@ class Stream {
   /// n_rot/2 cosines, then the sines. With `first` the elements [first, first + n_rot) of every head.
   void rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin, uint32_t first = 0);
   void glu(Glu kind, Mat gate, Mat up, Mat out);  ///< out may be gate
+  void gelu(Mat x);                               ///< x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
   void scale(Mat x, float factor);                ///< x *= factor
   void scale_rows(Mat x, Mat factors);            ///< row r of x *= factors[r][0]
   void softcap(Mat x, float cap);                 ///< x = cap * tanh(x / cap), cap > 0
@@ -241,11 +244,13 @@ class Stream {
   virtual void do_upload(std::span<const float> from, Mat to) = 0;
   virtual void do_embed(const Weight& table, std::span<const int32_t> ids, Mat out) = 0;
   virtual void do_rms_norm(Mat x, const Weight& weight, float eps, Mat out) = 0;
+  virtual void do_layer_norm(Mat x, const Weight& weight, const Weight* bias, float eps, Mat out) = 0;
   virtual void do_matmul(Mat x, std::span<const MatmulTarget> targets) = 0;
   virtual void do_add(Mat x, Mat y) = 0;
   /// x begins at the first rotated element of its first row.
   virtual void do_rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) = 0;
   virtual void do_glu(Glu kind, Mat gate, Mat up, Mat out) = 0;
+  virtual void do_gelu(Mat x) = 0;
   virtual void do_scale(Mat x, float factor) = 0;
   virtual void do_scale_rows(Mat x, Mat factors) = 0;
   virtual void do_softcap(Mat x, float cap) = 0;

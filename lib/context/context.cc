@@ -13,6 +13,8 @@ Result<std::unique_ptr<Context>> Context::create(const model::LoadedModel& model
   constexpr uint32_t kMaxCtx = 1u << 30, kMaxBatch = 1u << 16, kMaxSequences = 1u << 16;
   QUERN_ENSURE(model.runnable(), Errc::argument, model.file.path,
                ": opened for its vocabulary alone: it makes no context");
+  QUERN_ENSURE(model.makes_logits(), Errc::unsupported, model.file.path, ": a model of embeddings (architecture '",
+               model.architecture, "') predicts no tokens: embed with it");
   QUERN_ENSURE(options.n_ctx <= kMaxCtx, Errc::argument, "n_ctx: expected at most ", kMaxCtx, ", found ",
                options.n_ctx);
   QUERN_ENSURE(options.n_batch >= 1 && options.n_batch <= kMaxBatch, Errc::argument, "n_batch: expected 1 ... ",

@@ -6,6 +6,7 @@
 
 #include "lib/cpu/attention/attention.h"
 #include "lib/cpu/kernels/elementwise.h"
+#include "lib/cpu/kernels/layer_norm.h"
 #include "lib/cpu/kernels/rms_norm.h"
 #include "lib/cpu/kernels/rope.h"
 #include "lib/cpu/kernels/route.h"
@@ -56,6 +57,12 @@ class Stream final : public compute::Stream {
     each_row(x, [&](uint32_t r) { rms_norm_row(x.row(r), w, eps, out.row(r), x.cols); });
   }
 
+  void do_layer_norm(Mat x, const compute::Weight& weight, const compute::Weight* bias, float eps, Mat out) override {
+    const float* w = static_cast<const VectorWeight&>(weight).data();
+    const float* b = bias != nullptr ? static_cast<const VectorWeight&>(*bias).data() : nullptr;
+    each_row(x, [&](uint32_t r) { layer_norm_row(x.row(r), w, b, eps, out.row(r), x.cols); });
+  }
+
   void do_matmul(Mat x, std::span<const MatmulTarget> targets) override { matmul_.run(x, targets); }
 
   void do_add(Mat x, Mat y) override {
@@ -70,6 +77,10 @@ class Stream final : public compute::Stream {
 
   void do_glu(Glu kind, Mat gate, Mat up, Mat out) override {
     each_row(gate, [&](uint32_t r) { glu_row(kind, gate.row(r), up.row(r), out.row(r), gate.cols); });
+  }
+
+  void do_gelu(Mat x) override {
+    each_row(x, [&](uint32_t r) { gelu_row(x.row(r), x.cols); });
   }
 
   void do_scale(Mat x, float factor) override {

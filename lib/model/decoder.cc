@@ -17,7 +17,8 @@ Status Decoder::check(const Workspace& workspace, const DecodeBatch& batch) cons
   const bool sizes = n > 0 && n <= workspace.n_rows() && batch.positions.size() == n && batch.slots.size() == n &&
                      batch.rows.size() == n && batch.outputs.size() <= n &&
                      (model_.hparams->sliding_window == 0 || batch.window_rows.size() == n) &&
-                     batch.logits.size() == batch.outputs.size() * model_.hparams->n_vocab;
+                     (batch.states.empty() ? batch.logits.size() == batch.outputs.size() * model_.hparams->n_vocab
+                                           : batch.states.size() == batch.outputs.size() * model_.hparams->n_embd);
   QUERN_ENSURE(model_.runnable() && sizes, Errc::internal, "decoder: a batch whose parts do not fit together");
   for (size_t i = 0; i < batch.outputs.size(); ++i) {
     const bool increasing = batch.outputs[i] < n && (i == 0 || batch.outputs[i - 1] < batch.outputs[i]);
@@ -37,7 +38,9 @@ Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& works
     stream.upload(angles, mat);
     return mat;
   };
-  out.cos_sin = upload(long_context_ ? model_.ropes.long_context : model_.ropes.global, workspace.cos_sin);
+  if (hp.n_rot > 0) {
+    out.cos_sin = upload(long_context_ ? model_.ropes.long_context : model_.ropes.global, workspace.cos_sin);
+  }
   if (model_.ropes.local.n_rot() > 0) out.cos_sin_local = upload(model_.ropes.local, workspace.cos_sin_local);
   if (hp.attention_temperature > 0) {
     const std::span<float> warmth = std::span(workspace.host).first(n);
@@ -73,8 +76,8 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
   const auto n = static_cast<uint32_t>(batch.tokens.size());
   Mat x = workspace.x.mat(n, hp.n_embd);
   const Inputs inputs = upload_inputs(stream, workspace, batch);
-  stream.embed(model_.weights.get(Slot::token_embd), batch.tokens, x);
-  if (hp.embedding_scale != 1) stream.scale(x, hp.embedding_scale);
+  const Block ends{stream, *model_.spec, hp, model_.weights, workspace};
+  embed(ends, batch, x);
 
   for (uint32_t layer = 0; layer < hp.n_layer; ++layer) {
     if (cancel.cancelled()) {
@@ -104,16 +107,44 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
     stream.gather_rows(x, batch.outputs, picked);
     x = picked;
   }
-  compute_logits(stream, workspace, x, batch.logits);
+  if (batch.states.empty()) {
+    compute_logits(ends, x, batch.logits);
+  } else {
+    compute_states(ends, x, batch.states);
+  }
   return stream.finish();
 }
 
-void Decoder::compute_logits(compute::Stream& stream, const Workspace& workspace, Mat x, std::span<float> out) const {
+/// x = what the first layer reads: tokens, and where the model has them their kind and place.
+void Decoder::embed(const Block& block, const DecodeBatch& batch, Mat x) const {
+  compute::Stream& stream = block.stream;
+  const Mat more = block.space.norm.mat(x.rows, x.cols);
+  stream.embed(model_.weights.get(Slot::token_embd), batch.tokens, x);
+  if (model_.hparams->embedding_scale != 1) stream.scale(x, model_.hparams->embedding_scale);
+  if (const compute::Weight* const types = model_.weights.find(Slot::token_types)) {
+    stream.embed(*types, std::vector<int32_t>(x.rows, 0), more);
+    stream.add(x, more);
+  }
+  if (const compute::Weight* const places = model_.weights.find(Slot::position_embd)) {
+    stream.embed(*places, batch.positions, more);
+    stream.add(x, more);
+  }
+  if (model_.weights.find(Slot::token_norm) != nullptr) block.apply_norm(x, Slot::token_norm, x);
+}
+
+void Decoder::compute_states(const Block& block, Mat x, std::span<float> out) const {
+  if (model_.weights.find(Slot::output_norm) != nullptr) block.apply_norm(x, Slot::output_norm, x);
+  block.stream.download(x, out);
+}
+
+void Decoder::compute_logits(const Block& block, Mat x, std::span<float> out) const {
   const Hparams& hp = *model_.hparams;
+  compute::Stream& stream = block.stream;
+  const Workspace& workspace = block.space;
   for (uint32_t begin = 0; begin < x.rows; begin += workspace.logits.max_rows) {
     const uint32_t n = std::min(x.rows - begin, workspace.logits.max_rows);
     const Mat norm = workspace.norm.mat(n, hp.n_embd), logits = workspace.logits.mat(n, hp.n_vocab);
-    stream.rms_norm(x.slice(begin, n), model_.weights.get(Slot::output_norm), hp.rms_eps, norm);
+    block.apply_norm(x.slice(begin, n), Slot::output_norm, norm);
     const compute::MatmulTarget output{model_.weights.find(Slot::output), model_.weights.find(Slot::output_bias),
                                        logits};
     stream.matmul(norm, {&output, 1});

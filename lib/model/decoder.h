@@ -1,5 +1,5 @@
-// The forward pass: tokens in, keys and values into the cache, logits out. One for all architectures: it walks the
-// spec.
+// The forward pass: tokens in, keys and values into the cache, logits or states out. One for all architectures: it
+// walks the spec.
 #pragma once
 
 #include <quern/callbacks.h>
@@ -24,7 +24,8 @@ struct DecodeBatch {
   /// The same within the sliding window, for the layers that keep to it; needed where the model has a window.
   std::span<const compute::AttentionRow> window_rows;
   std::span<const uint32_t> outputs;  ///< increasing row numbers whose logits are wanted
-  std::span<float> logits;            ///< [outputs, n_vocab]
+  std::span<float> logits;            ///< [outputs, n_vocab]; or empty where `states` are wanted:
+  std::span<float> states;            ///< [outputs, n_embd]: what logits would be made of, normalized
 };
 
 /// Stateless; borrows the model, which must be runnable(). Thread-safe as long as streams, stores and workspaces are
@@ -56,7 +57,9 @@ class Decoder {
   Inputs upload_inputs(compute::Stream& stream, Workspace& workspace, const DecodeBatch& batch) const;
   AttentionPass pass_of(const Inputs& inputs, const LayerParams& layer, compute::KvStore& kv,
                         const DecodeBatch& batch) const;
-  void compute_logits(compute::Stream& stream, const Workspace& workspace, compute::Mat x, std::span<float> out) const;
+  void embed(const Block& block, const DecodeBatch& batch, compute::Mat x) const;
+  void compute_logits(const Block& block, compute::Mat x, std::span<float> out) const;
+  void compute_states(const Block& block, compute::Mat x, std::span<float> out) const;
 
   const LoadedModel& model_;
   bool long_context_;

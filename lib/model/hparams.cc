@@ -38,6 +38,7 @@ Result<RopeParams> rope_params(const KeyValues& values, const KeyReader& reader)
 
 /// Whether `layer` is one that sees everything, or has no rotary embedding, where every so many layers one does.
 bool last_of(uint32_t every, uint32_t layer) { return every > 0 && (layer + 1) % every == 0; }
+bool first_of(uint32_t every, uint32_t layer) { return every > 0 && layer % every == 0; }
 
 std::vector<LayerParams> layer_params(const KeyValues& values, const KeyReader& reader, const arch::ArchSpec& spec) {
   // The last layers may be there to predict further tokens: another mechanism, which is not used.
@@ -55,10 +56,10 @@ std::vector<LayerParams> layer_params(const KeyValues& values, const KeyReader& 
     layer.n_head = whole(Key::head_count);
     layer.n_head_kv = whole(Key::head_count_kv);
     layer.n_ff = whole(Key::feed_forward_length);
-    layer.windowed = window && (window_by_layer ? whole(Key::sliding_window_pattern) != 0 : !last_of(full_every, i));
-    layer.rope = last_of(spec.no_rope_every, i) ? LayerRope::none
-                 : layer.windowed && local_rope ? LayerRope::local
-                                                : LayerRope::global;
+    const bool full = spec.full_layer_first ? first_of(full_every, i) : last_of(full_every, i);
+    layer.windowed = window && (window_by_layer ? whole(Key::sliding_window_pattern) != 0 : !full);
+    const bool rotates = spec.rope != arch::Rope::none && !last_of(spec.no_rope_every, i);
+    layer.rope = !rotates ? LayerRope::none : layer.windowed && local_rope ? LayerRope::local : LayerRope::global;
     layer.experts = values.scalar(Key::expert_count) > 0 && i >= values.scalar(Key::leading_dense_blocks);
   }
   return out;
@@ -135,7 +136,10 @@ Status check_latent(const Hparams& hp, const KeyReader& reader) {
 }
 
 /// The constraints between keys.
-Status check(const Hparams& hp, const KeyReader& reader) {
+Status check(const Hparams& hp, const arch::ArchSpec& spec, const KeyReader& reader) {
+  const bool rms = spec.norm == arch::Norm::rms;
+  QUERN_ENSURE((rms ? hp.rms_eps : hp.layer_norm_eps) > 0, Errc::format,
+               reader.where(rms ? Key::rms_eps : Key::layer_norm_eps), "missing");
   for (size_t i = 0; i < hp.layers.size(); ++i) {
     const LayerParams& layer = hp.layers[i];
     QUERN_ENSURE(layer.n_head % layer.n_head_kv == 0, Errc::format, reader.where(Key::head_count_kv),
@@ -163,14 +167,19 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   hp.vocab_size = whole(Key::vocab_size);
   hp.k_dim = whole(Key::key_length);
   hp.v_dim = whole(Key::value_length);
-  hp.n_rot = whole(Key::rope_dimension_count);
+  hp.n_rot = spec.rope == arch::Rope::none ? 0 : whole(Key::rope_dimension_count);
   hp.sliding_window = whole(Key::sliding_window);
   hp.rms_eps = static_cast<float>(values.scalar(Key::rms_eps));
+  hp.layer_norm_eps = static_cast<float>(values.scalar(Key::layer_norm_eps));
+  hp.causal = values.scalar(Key::causal) != 0;
+  hp.pooling = whole(Key::pooling);
+  hp.dense_2_out = whole(Key::dense_2_out);
+  hp.dense_3_in = whole(Key::dense_3_in);
   hp.layers = layer_params(values, reader, spec);
   if (spec.attention == arch::Attention::latent) {
     hp.latent = {whole(Key::q_rank), whole(Key::kv_rank), whole(Key::key_length_full), whole(Key::value_length_full)};
   }
-  QUERN_CHECK(check(hp, reader));
+  QUERN_CHECK(check(hp, spec, reader));
   QUERN_TRY(hp.experts, expert_params(values, reader));
   set_scales(hp, values, spec);
   QUERN_TRY(hp.rope, rope_params(values, reader));
@@ -197,6 +206,14 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
       return l.n_head;
     case Dim::vocab:
       return n_vocab;
+    case Dim::positions:
+      return n_ctx_train;
+    case Dim::token_types:
+      return n_token_types;
+    case Dim::dense_2_out:
+      return dense_2_out;
+    case Dim::dense_3_in:
+      return dense_3_in;
     case Dim::q:
       return uint64_t{l.n_head} * k_dim;
     case Dim::k:

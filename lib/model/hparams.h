@@ -59,13 +59,17 @@ struct Hparams {
   uint32_t n_vocab = 0;     ///< of the tokenizer; set by whoever reads the vocabulary
   uint32_t vocab_size = 0;  ///< what the file's vocab_size key says; 0 where it has none
   uint32_t k_dim = 0, v_dim = 0, n_rot = 0;
-  uint32_t sliding_window = 0;  ///< in layers with a window a token sees those less than this many
-                                ///< positions before it; 0: there are no such layers
-  float rms_eps = 0;
-  float embedding_scale = 1;  ///< multiplies embeddings
-  float residual_scale = 1;   ///< multiplies what a block adds to the residual stream
-  float logit_scale = 1;      ///< multiplies logits
-  float attention_scale = 1;  ///< multiplies scores
+  uint32_t sliding_window = 0;  ///< positions that a token sees in layers with a window, as arch::Window
+                                ///< says; 0: there are no such layers
+  float rms_eps = 0, layer_norm_eps = 0;
+  bool causal = true;                        ///< a token sees none that follow it; else it sees all of its text
+  uint32_t pooling = 0;                      ///< how embeddings of tokens become one: the value of the key pooling_type
+  uint32_t n_token_types = 2;                ///< set by whoever reads the vocabulary; 2 is BERT's
+  uint32_t dense_2_out = 0, dense_3_in = 0;  ///< lengths between the projections of embeddings
+  float embedding_scale = 1;                 ///< multiplies embeddings
+  float residual_scale = 1;                  ///< multiplies what a block adds to the residual stream
+  float logit_scale = 1;                     ///< multiplies logits
+  float attention_scale = 1;                 ///< multiplies scores
   /// Where it is not 0, queries grow with their position p by 1 + this * ln(1 + floor(p / original context)).
   double attention_temperature = 0;
   float attention_softcap = 0, logit_softcap = 0;  ///< c * tanh(x / c) where > 0

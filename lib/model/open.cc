@@ -43,6 +43,8 @@ Status read_shape(LoadedModel& model, const LogFn& log) {
   QUERN_TRY(model.hparams, read_hparams(model.file.meta, *model.spec));
   Hparams& hp = *model.hparams;
   hp.n_vocab = static_cast<uint32_t>(model.tokenizer->n_tokens());
+  QUERN_TRY(const auto token_types, model.file.meta.get_uint("tokenizer.ggml.token_type_count"));
+  if (token_types) hp.n_token_types = static_cast<uint32_t>(std::min<uint64_t>(*token_types, UINT32_MAX));
   if (log && hp.vocab_size != 0 && hp.vocab_size != hp.n_vocab) {
     log(LogLevel::warning,
         cat(model.file.path, ": the key vocab_size says ", hp.vocab_size, ", but there are ", hp.n_vocab, " tokens"));

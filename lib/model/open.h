@@ -49,6 +49,8 @@ struct LoadedModel {
   std::string file_type;      ///< the commonest tensor type by bytes
 
   bool runnable() const { return !weights.empty(); }
+  /// Whether it predicts tokens one after the other; a model that does not makes embeddings alone.
+  bool makes_logits() const { return hparams->causal && weights.find(arch::Slot::output) != nullptr; }
 };
 
 /// Errors name the file and the key or tensor at fault. `backend` must outlive the model.

@@ -5,7 +5,8 @@
 
 namespace quern::model {
 
-Result<Workspace> Workspace::create(compute::Backend& backend, const Hparams& hparams, uint32_t n_rows) {
+Result<Workspace> Workspace::create(compute::Backend& backend, const Hparams& hparams, uint32_t n_rows,
+                                    bool with_logits) {
   using arch::Dim;
   constexpr uint32_t kMaxLogitRows = 64;
   constexpr uint64_t kAlignFloats = 16;  // a cache line
@@ -40,7 +41,7 @@ Result<Workspace> Workspace::create(compute::Backend& backend, const Hparams& hp
     cut(ws.expert_out, uint64_t{n_rows} * experts.n_used, hparams.n_embd);
     if (experts.n_ff_shared > 0) cut(ws.shared, n_rows, hparams.n_embd);
   }
-  cut(ws.logits, std::min(n_rows, kMaxLogitRows), hparams.n_vocab);
+  if (with_logits) cut(ws.logits, std::min(n_rows, kMaxLogitRows), hparams.n_vocab);
 
   QUERN_TRY(ws.buffer_, backend.allocate(end));
   for (Region* region : regions) region->buffer = ws.buffer_.get();

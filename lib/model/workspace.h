@@ -14,7 +14,8 @@ namespace quern::model {
 class Workspace {
  public:
   /// For passes of up to n_rows tokens.
-  static Result<Workspace> create(compute::Backend& backend, const Hparams& hparams, uint32_t n_rows);
+  static Result<Workspace> create(compute::Backend& backend, const Hparams& hparams, uint32_t n_rows,
+                                  bool with_logits = true);
 
   /// A region cut into rows of that many floats.
   struct Region {

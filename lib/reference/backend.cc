@@ -102,6 +102,10 @@ void round_heads(KvType type, const float* from, float* to, uint32_t n, uint32_t
   }
 }
 
+double gelu_of(double x) {
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+}
+
 /// f(gate) * up
 double gated(Glu kind, double gate, double up) {
   if (kind == Glu::silu) return gate / (1.0 + std::exp(-gate)) * up;
@@ -109,7 +113,7 @@ double gated(Glu kind, double gate, double up) {
     const double g = std::min(gate, 7.0);
     return g / (1.0 + std::exp(-1.702 * g)) * (std::clamp(up, -7.0, 7.0) + 1);
   }
-  return gate / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (gate + 0.044715 * gate * gate * gate))) * up;
+  return gelu_of(gate) * up;
 }
 
 void softmax(std::vector<double>& x) {
@@ -189,6 +193,20 @@ class Stream final : public compute::Stream {
     }
   }
 
+  void do_layer_norm(Mat x, const compute::Weight& weight, const compute::Weight* bias, float eps, Mat out) override {
+    const float* w = own(weight).row(0);
+    const float* b = bias != nullptr ? own(*bias).row(0) : nullptr;
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      const float* in = x.row(r);
+      const double mean = std::accumulate(in, in + x.cols, 0.0) / x.cols;
+      double squares = 0;
+      for (uint32_t c = 0; c < x.cols; ++c) squares += (in[c] - mean) * (in[c] - mean);
+      const double inverse = 1.0 / std::sqrt(squares / x.cols + eps);
+      for (uint32_t c = 0; c < x.cols; ++c)
+        out.row(r)[c] = static_cast<float>((in[c] - mean) * inverse * w[c] + (b != nullptr ? b[c] : 0.0f));
+    }
+  }
+
   void do_matmul(Mat x, std::span<const MatmulTarget> targets) override {
     for (const MatmulTarget& t : targets) {
       for (uint32_t r = 0; r < x.rows; ++r) {
@@ -231,6 +249,10 @@ class Stream final : public compute::Stream {
         out.row(r)[c] = static_cast<float>(gated(kind, gate.row(r)[c], up.row(r)[c]));
       }
     }
+  }
+
+  void do_gelu(Mat x) override {
+    each_element(x, [](float& value, uint32_t) { value = static_cast<float>(gelu_of(value)); });
   }
 
   void do_scale(Mat x, float factor) override {

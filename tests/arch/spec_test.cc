@@ -47,8 +47,14 @@ TEST_CASE("tensor specs are consistent") {
       CHECK(other->cols == tensor.cols);
       CHECK(other->rows == tensor.rows);
     }
-    for (const Slot needed : {Slot::token_embd, Slot::output_norm, Slot::output}) {
-      CHECK(slots.count(needed) == 1);
+    CHECK(slots.count(Slot::token_embd) == 1);
+    // A model without an output makes embeddings: it is an encoder.
+    const auto sees_all = [](const KeyDefault& own) { return own.key == Key::causal && own.value == 0; };
+    const bool encoder = std::any_of(spec->defaults.begin(), spec->defaults.end(), sees_all);
+    CHECK((slots.count(Slot::output) == 1) != encoder);
+    if (!encoder) CHECK(slots.count(Slot::output_norm) == 1);
+    for (const Slot slot : slots) {
+      if (const Slot bias = bias_of(slot); bias != Slot::none) CHECK(is_per_layer(bias) == is_per_layer(slot));
     }
   }
 }

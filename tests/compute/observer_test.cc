@@ -36,10 +36,12 @@ struct FakeStream final : Stream {
   void do_upload(std::span<const float>, Mat) override {}
   void do_embed(const Weight&, std::span<const int32_t>, Mat) override {}
   void do_rms_norm(Mat, const Weight&, float, Mat) override {}
+  void do_layer_norm(Mat, const Weight&, const Weight*, float, Mat) override {}
   void do_matmul(Mat, std::span<const MatmulTarget>) override { calls += "matmul "; }
   void do_add(Mat, Mat) override {}
   void do_rope(Mat, uint32_t, uint32_t, RopePairs, Mat) override {}
   void do_glu(Glu, Mat, Mat, Mat) override {}
+  void do_gelu(Mat) override {}
   void do_scale(Mat, float) override {}
   void do_scale_rows(Mat, Mat) override {}
   void do_softcap(Mat, float) override {}

@@ -14,10 +14,11 @@ using namespace quern::testing;
 
 namespace {
 
-std::vector<std::string> golden_names() {
+/// Those with this kind of results.
+std::vector<std::string> golden_names(const std::string& results = ".f32") {
   std::vector<std::string> out;
   for (const auto& entry : std::filesystem::directory_iterator(QUERN_TEST_DATA_DIR "/golden")) {
-    if (entry.path().extension() == ".f32") out.push_back(entry.path().stem().string());
+    if (entry.path().extension() == results) out.push_back(entry.path().stem().string());
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -140,7 +141,10 @@ TEST_CASE("logits of every architecture: the reference engine's, and independent
 
 TEST_CASE("every architecture has a golden test") {
   std::set<std::string> tested;
-  for (const std::string& name : golden_names()) tested.insert(Golden(name).json["keys"][0][2].get<std::string>());
+  for (const char* results : {".f32", ".embd"}) {
+    for (const std::string& name : golden_names(results))
+      tested.insert(Golden(name, results).json["keys"][0][2].get<std::string>());
+  }
   for (const arch::ArchSpec* spec : arch::architectures()) {
     CAPTURE(std::string(spec->name));
     CHECK(tested.count(std::string(spec->name)) == 1);

@@ -6,6 +6,12 @@ takes MODEL.gguf --logits IDS.json OUT.npy and writes the logits of every positi
   goldens.py --peer "PROGRAM ARGUMENT..." [NAME...]     all, or those named
   goldens.py --models FOLDER [NAME...]                  writes the models alone, as GGUF files
 
+NAME.embd holds embeddings of the tokens, cut into texts (families.TEXTS) that share a batch, not normalized: of every
+token, then with each pooling (mean, cls, last) of every text. They come from a program that takes MODEL.gguf
+--embeddings TEXTS.json POOLING OUT.npy, POOLING being 0 (none) to 3 (last):
+
+  goldens.py --peer-embeddings "PROGRAM ARGUMENT..." [NAME...]
+
 The reference should hold its cache in float32 and attend without its fused half-precision kernel.
 """
 import argparse
@@ -80,23 +86,45 @@ def write_description(path, model):
         file.write(f'"keys": [\n{rows(model["keys"], " ")}\n],\n"tensors": [\n{rows(model["tensors"], " ")}\n]\n}}\n')
 
 
+def run_peer(peer, model, arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        path, out = os.path.join(folder, "model.gguf"), os.path.join(folder, "out.npy")
+        write_gguf(path, model)
+        subprocess.run(shlex.split(peer) + [path, *arguments, out], check=True)
+        return np.load(out)
+
+
+def write_embeddings(peer, name, model):
+    texts, left = [], list(model["tokens"])
+    for n in families.TEXTS:
+        texts.append(left[:n])
+        left = left[n:]
+    assert not left
+    parts = [run_peer(peer, model, ["--embeddings", json.dumps(texts), str(pooling)]) for pooling in range(4)]
+    for part, rows in zip(parts, [len(model["tokens"])] + 3 * [len(texts)]):
+        assert part.shape == (rows, families.N_EMBD) and np.all(np.isfinite(part))
+    write_description(os.path.join(DATA, name + ".json"), model)
+    np.concatenate(parts).astype("<f4").tofile(os.path.join(DATA, name + ".embd"))
+    print(f"{name}: embeddings of standard deviation {parts[0].std():.3f}")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("names", nargs="*", default=[f.__name__ for f in families.FAMILIES])
+    ap.add_argument("names", nargs="*")
     ap.add_argument("--peer")
+    ap.add_argument("--peer-embeddings")
     ap.add_argument("--models")
     args = ap.parse_args()
-    for name in args.names:
+    group = families.EMBEDDING if args.peer_embeddings else families.FAMILIES
+    for name in args.names or [f.__name__ for f in group]:
         model = families.describe(name)
         if args.models:
             write_gguf(os.path.join(args.models, name + ".gguf"), model)
+        if args.peer_embeddings:
+            write_embeddings(args.peer_embeddings, name, model)
         if not args.peer:
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            path, out = os.path.join(folder, "model.gguf"), os.path.join(folder, "logits.npy")
-            write_gguf(path, model)
-            subprocess.run(shlex.split(args.peer) + [path, "--logits", json.dumps(model["tokens"]), out], check=True)
-            logits = np.load(out)
+        logits = run_peer(args.peer, model, ["--logits", json.dumps(model["tokens"])])
         assert logits.shape == (len(model["tokens"]), families.N_VOCAB) and np.all(np.isfinite(logits))
         write_description(os.path.join(DATA, name + ".json"), model)
         logits.astype("<f4").tofile(os.path.join(DATA, name + ".f32"))

@@ -52,6 +52,17 @@ HWY_INLINE VF times_sigmoid(VF x, VF y) {
   return hn::Mul(x, hn::Div(one, hn::Add(one, hn::Exp(df, exponent))));
 }
 
+/// By tanh: (1 + tanh(y)) / 2 = sigmoid(2 y).
+HWY_INLINE VF gelu(VF x) {
+  const DF df;
+  const VF linear = hn::Set(df, 1.5957691f), cubic = hn::Set(df, 0.07135481f);  // 2 sqrt(2 / pi), that * 0.044715
+  return times_sigmoid(x, hn::Mul(x, hn::MulAdd(hn::Mul(x, x), cubic, linear)));
+}
+
+void gelu_row(float* x, size_t n) {
+  combine_elements(x, x, x, n, [](VF a, VF) HWY_ATTR { return gelu(a); });
+}
+
 void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, size_t n) {
   if (kind == compute::Glu::silu) {
     combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR { return hn::Mul(times_sigmoid(g, g), u); });
@@ -67,13 +78,7 @@ void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, 
     });
     return;
   }
-  // (1 + tanh(y)) / 2 = sigmoid(2 y)
-  combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR {
-    const DF df;
-    const VF linear = hn::Set(df, 1.5957691f), cubic = hn::Set(df, 0.07135481f);  // 2 sqrt(2 / pi), that * 0.044715
-    const VF y = hn::Mul(g, hn::MulAdd(hn::Mul(g, g), cubic, linear));
-    return hn::Mul(times_sigmoid(g, y), u);
-  });
+  combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR { return hn::Mul(gelu(g), u); });
 }
 
 }  // namespace quern::cpu::HWY_NAMESPACE
@@ -86,6 +91,7 @@ HWY_EXPORT(add_row);
 HWY_EXPORT(add_scaled_row);
 HWY_EXPORT(scale_row);
 HWY_EXPORT(softcap_row);
+HWY_EXPORT(gelu_row);
 HWY_EXPORT(glu_row);
 
 void add_row(float* x, const float* y, size_t n) { HWY_DYNAMIC_DISPATCH(add_row)(x, y, n); }
@@ -96,6 +102,7 @@ void scale_row(const float* x, float factor, float* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(scale_row)(x, factor, out, n);
 }
 void softcap_row(float* x, float cap, size_t n) { HWY_DYNAMIC_DISPATCH(softcap_row)(x, cap, n); }
+void gelu_row(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(gelu_row)(x, n); }
 void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(glu_row)(kind, gate, up, out, n);
 }

@@ -70,7 +70,7 @@ void mixture_of_experts(const Block& block, Mat x) {
   }
   block.stream.combine(down.out, weights, norm);
   if (shared) block.stream.add(norm, shared_out);
-  block.add_to(x, norm, Slot::ffn_post_norm);
+  block.add_to(x, norm, Block::kFfnEnd);
 }
 
 }  // namespace quern::model

@@ -41,7 +41,7 @@ void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
   const MatmulTarget out =
       block.product(Slot::attn_output, Slot::attn_output_bias, block.space.norm.mat(q.rows, x.cols));
   block.stream.matmul(mixed, {&out, 1});
-  block.add_to(x, out.out, Slot::attn_post_norm);
+  block.add_to(x, out.out, Block::kAttentionEnd);
 }
 
 }  // namespace

@@ -70,7 +70,7 @@ void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
                  of_heads(values, latent.v_dim, 0, latent.v_dim));
   const MatmulTarget out = block.product(Slot::attn_output, Slot::none, block.space.norm.mat(rows, x.cols));
   block.stream.matmul(values, {&out, 1});
-  block.add_to(x, out.out, Slot::attn_post_norm);
+  block.add_to(x, out.out, Block::kAttentionEnd);
 }
 
 }  // namespace
