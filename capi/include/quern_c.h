@@ -2,8 +2,8 @@
  *
  * A program linked with this header's functions keeps running with every later library of the same ABI version; ABI.md
  * beside this folder holds the rules and the history. The order here: version, status, cancel, runtime, model,
- * tokenizer, chat template, context, sampler, generation, chat. quern_c_convert.h, included at the end, has what makes
- * model files smaller and judges them: evaluation, importance matrices, quantizing.
+ * tokenizer, chat template, context, sampler, generation, chat. Included at the end: quern_c_check.h, whether a model
+ * file runs here; quern_c_convert.h, what makes model files smaller and judges them.
  *
  * Handles. Made by ..._create or ..._open, which set *out to NULL on failure; given back with ..._close, which accepts
  *   NULL. A handle keeps what it stands on: a model may be closed while its contexts are in use.
@@ -488,6 +488,7 @@ QUERN_API void quern_chat_close(quern_chat* chat);
 }
 #endif
 
+#include "quern_c_check.h"
 #include "quern_c_convert.h"
 
 #endif

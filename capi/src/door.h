@@ -199,6 +199,10 @@ struct quern_quantize_result {
   quern::QuantizeResult result;
 };
 
+struct quern_check_report {
+  quern::CheckReport report;
+};
+
 namespace quern::capi {
 
 inline CancelToken cancel_of(const quern_cancel_token* token) { return token ? token->token : CancelToken(); }

@@ -62,6 +62,7 @@ int run(int argc, char** argv) {
   add_bench(app, action);
   add_imatrix(app, action);
   add_inspect(app, action);
+  add_check(app, action);
   add_quantize(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
   app.allow_extras();

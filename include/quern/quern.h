@@ -3,6 +3,7 @@
 
 #include <quern/callbacks.h>
 #include <quern/chat.h>
+#include <quern/check.h>
 #include <quern/context.h>
 #include <quern/embed.h>
 #include <quern/evaluate.h>

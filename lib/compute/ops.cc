@@ -36,7 +36,12 @@ void Stream::rms_norm(Mat x, const Weight& weight, float eps, Mat out) {
   if (!accept(valid(x) && valid(out) && same_shape(x, out), "rms_norm", "shapes differ")) return;
   if (!accept(weight.usage() == Usage::vector && weight.cols() == x.cols, "rms_norm", "weight of another length"))
     return;
-  do_rms_norm(x, weight, eps, out);
+  do_rms_norm(x, &weight, eps, out);
+}
+
+void Stream::rms_norm(Mat x, float eps, Mat out) {
+  if (!accept(valid(x) && valid(out) && same_shape(x, out), "rms_norm", "shapes differ")) return;
+  do_rms_norm(x, nullptr, eps, out);
 }
 
 void Stream::layer_norm(Mat x, const Weight& weight, const Weight* bias, float eps, Mat out) {

@@ -199,6 +199,7 @@ class Stream {
   void embed(const Weight& table, std::span<const int32_t> ids, Mat out);
   /// out = x / rms(x) * w per row, rms(x) = sqrt(mean(x^2) + eps). out may be x.
   void rms_norm(Mat x, const Weight& weight, float eps, Mat out);
+  void rms_norm(Mat x, float eps, Mat out);  ///< with a weight of ones
   /// out = (x - m) / sqrt(mean((x - m)^2) + eps) * w (+ bias) per row, m = mean(x). out may be x.
   void layer_norm(Mat x, const Weight& weight, const Weight* bias, float eps, Mat out);
   /// target.out = x * weight^T (+ bias) for each target.
@@ -243,7 +244,7 @@ class Stream {
  protected:
   virtual void do_upload(std::span<const float> from, Mat to) = 0;
   virtual void do_embed(const Weight& table, std::span<const int32_t> ids, Mat out) = 0;
-  virtual void do_rms_norm(Mat x, const Weight& weight, float eps, Mat out) = 0;
+  virtual void do_rms_norm(Mat x, const Weight* weight, float eps, Mat out) = 0;  ///< nullptr: a weight of ones
   virtual void do_layer_norm(Mat x, const Weight& weight, const Weight* bias, float eps, Mat out) = 0;
   virtual void do_matmul(Mat x, std::span<const MatmulTarget> targets) = 0;
   virtual void do_add(Mat x, Mat y) = 0;
@@ -284,6 +285,9 @@ class Backend {
   virtual std::string description() const = 0;  ///< e.g. "cpu (AVX3_ZEN4)"
   /// Errc::unsupported, naming the type, where this device cannot use it so. The view's memory must outlive the Weight.
   virtual Result<std::unique_ptr<Weight>> prepare(const tensor::TensorView& source, Usage usage) = 0;
+  /// What size_bytes() of a prepared weight would say; the error of prepare() for a type that this device cannot use
+  /// so.
+  virtual Result<uint64_t> weight_bytes(const tensor::TensorView& source, Usage usage) const = 0;
   virtual Result<std::unique_ptr<Buffer>> allocate(uint64_t n_floats) = 0;
   virtual Result<std::unique_ptr<KvStore>> make_kv_store(const KvShape& shape) = 0;
   virtual Result<std::unique_ptr<Stream>> make_stream() = 0;

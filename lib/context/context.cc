@@ -3,37 +3,83 @@
 #include <algorithm>
 #include <new>
 
+#include "lib/base/checked.h"
 #include "lib/context/state.h"
 
 namespace quern::context {
 
 using compute::kKvBlockTokens;
 
-Result<std::unique_ptr<Context>> Context::create(const model::LoadedModel& model, const ContextOptions& options) {
-  constexpr uint32_t kMaxCtx = 1u << 30, kMaxBatch = 1u << 16, kMaxSequences = 1u << 16;
-  QUERN_ENSURE(model.runnable(), Errc::argument, model.file.path,
-               ": opened for its vocabulary alone: it makes no context");
-  QUERN_ENSURE(model.makes_logits(), Errc::unsupported, model.file.path, ": a model of embeddings (architecture '",
-               model.architecture, "') predicts no tokens: embed with it");
+namespace {
+
+constexpr uint32_t kMaxCtx = 1u << 30, kMaxBatch = 1u << 16, kMaxSequences = 1u << 16;
+
+Status check_options(const ContextOptions& options) {
   QUERN_ENSURE(options.n_ctx <= kMaxCtx, Errc::argument, "n_ctx: expected at most ", kMaxCtx, ", found ",
                options.n_ctx);
   QUERN_ENSURE(options.n_batch >= 1 && options.n_batch <= kMaxBatch, Errc::argument, "n_batch: expected 1 ... ",
                kMaxBatch, ", found ", options.n_batch);
   QUERN_ENSURE(options.n_seq_max >= 1 && options.n_seq_max <= kMaxSequences, Errc::argument,
                "n_seq_max: expected 1 ... ", kMaxSequences, ", found ", options.n_seq_max);
-  const auto kv_type = [](CacheType type) { return static_cast<compute::KvType>(type); };
+  return {};
+}
 
-  const uint32_t n_ctx = options.n_ctx > 0 ? options.n_ctx : std::min(model.hparams->n_ctx_train, kMaxCtx);
-  std::unique_ptr<Context> context(new Context(model, n_ctx));
+compute::KvType kv_type(CacheType type) { return static_cast<compute::KvType>(type); }
+
+uint32_t cells(const model::Hparams& hparams, const ContextOptions& options) {
+  return options.n_ctx > 0 ? options.n_ctx : std::min(hparams.n_ctx_train, kMaxCtx);
+}
+
+/// Each sequence leaves its last block partly empty: one block more for each but one lets n_ctx tokens fit however they
+/// are spread.
+uint32_t n_blocks(uint32_t n_ctx, const ContextOptions& options) {
+  return (n_ctx + kKvBlockTokens - 1) / kKvBlockTokens + options.n_seq_max - 1;
+}
+
+bool multiplies_quantized(const model::BindingPlan& plan) {
+  return std::any_of(plan.bindings.begin(), plan.bindings.end(), [](const model::Binding& b) {
+    return b.spec->role == arch::Role::matrix && model::is_quantized(b);
+  });
+}
+
+bool binds(const model::BindingPlan& plan, arch::Slot slot) {
+  return std::any_of(plan.bindings.begin(), plan.bindings.end(),
+                     [&](const model::Binding& b) { return b.spec->slot == slot; });
+}
+
+}  // namespace
+
+Result<Context::Memory> Context::needed_memory(const model::Survey& survey, const ContextOptions& options) {
+  QUERN_CHECK(check_options(options));
+  const model::Hparams& hparams = *survey.model->hparams;
+  Memory memory;
+  memory.n_ctx = cells(hparams, options);
+  const compute::KvShape shape = model::Decoder::kv_shape(hparams, multiplies_quantized(survey.plan),
+                                                          kv_type(options.type_k), kv_type(options.type_v));
+  QUERN_TRY(const auto store, survey.model->backend->make_kv_store(shape));
+  constexpr uint64_t kBeyondAll = uint64_t{1} << 62;  // where a file asks for more than 64 bits can count
+  memory.cache_bytes = base::checked_mul(n_blocks(memory.n_ctx, options), store->block_bytes()).value_or(kBeyondAll);
+  memory.cache_bytes = std::min(memory.cache_bytes, kBeyondAll);
+  // Without logits a text is one pass.
+  const bool logits = hparams.causal && binds(survey.plan, arch::Slot::output);
+  const uint32_t n_rows = logits ? std::min(options.n_batch, memory.n_ctx) : memory.n_ctx;
+  memory.buffer_bytes = model::Workspace::needed_bytes(hparams, n_rows, logits);
+  return memory;
+}
+
+Result<std::unique_ptr<Context>> Context::create(const model::LoadedModel& model, const ContextOptions& options) {
+  QUERN_ENSURE(model.runnable(), Errc::argument, model.file.path,
+               ": opened for its vocabulary alone: it makes no context");
+  QUERN_ENSURE(model.makes_logits(), Errc::unsupported, model.file.path, ": a model of embeddings (architecture '",
+               model.architecture, "') predicts no tokens: embed with it");
+  QUERN_CHECK(check_options(options));
+  std::unique_ptr<Context> context(new Context(model, cells(*model.hparams, options)));
   Context& c = *context;
   c.n_vocab_ = model.hparams->n_vocab;
   c.window_ = model.hparams->sliding_window;
   QUERN_TRY(c.stream_, model.backend->make_stream());
   QUERN_TRY(c.kv_, model.backend->make_kv_store(c.decoder_.kv_shape(kv_type(options.type_k), kv_type(options.type_v))));
-  // Each sequence leaves its last block partly empty: one block more for each but one lets n_ctx tokens fit however
-  // they are spread.
-  const uint32_t blocks = (c.n_ctx_ + kKvBlockTokens - 1) / kKvBlockTokens + options.n_seq_max - 1;
-  c.pool_ = std::make_unique<BlockPool>(*c.kv_, blocks);
+  c.pool_ = std::make_unique<BlockPool>(*c.kv_, n_blocks(c.n_ctx_, options));
   QUERN_TRY(c.workspace_,
             model::Workspace::create(*model.backend, *model.hparams, std::min(options.n_batch, c.n_ctx_)));
   c.sequences_.resize(options.n_seq_max);

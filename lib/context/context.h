@@ -27,6 +27,13 @@ class Context {
   /// Errc::argument for options out of range or a model that was opened for its vocabulary alone.
   static Result<std::unique_ptr<Context>> create(const model::LoadedModel& model, const ContextOptions& options);
 
+  /// What a context of a model takes, by a survey of its file. n_ctx 0 stands for the model's own.
+  struct Memory {
+    uint32_t n_ctx = 0;
+    uint64_t cache_bytes = 0, buffer_bytes = 0;
+  };
+  static Result<Memory> needed_memory(const model::Survey& survey, const ContextOptions& options);
+
   /// On any error the sequences are as before.
   Status decode(std::span<const BatchToken> batch, const DecodeOptions& options);
 

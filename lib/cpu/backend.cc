@@ -52,8 +52,8 @@ class Stream final : public compute::Stream {
     each_row(out, [&](uint32_t r) { rows.decode_row(static_cast<uint32_t>(ids[r]), out.row(r)); });
   }
 
-  void do_rms_norm(Mat x, const compute::Weight& weight, float eps, Mat out) override {
-    const float* w = static_cast<const VectorWeight&>(weight).data();
+  void do_rms_norm(Mat x, const compute::Weight* weight, float eps, Mat out) override {
+    const float* w = weight != nullptr ? static_cast<const VectorWeight*>(weight)->data() : nullptr;
     each_row(x, [&](uint32_t r) { rms_norm_row(x.row(r), w, eps, out.row(r), x.cols); });
   }
 
@@ -184,6 +184,12 @@ class Backend final : public compute::Backend {
     } catch (const std::bad_alloc&) {
       return fail(Errc::memory, "no memory for ", source.size_bytes(), " bytes of weights");
     }
+  }
+
+  Result<uint64_t> weight_bytes(const tensor::TensorView& source, Usage usage) const override {
+    QUERN_CHECK(quant::resolve_format(static_cast<uint32_t>(source.type)));
+    if (usage == Usage::vector) return source.shape.elements() * sizeof(float);
+    return usage == Usage::matmul ? PanelWeight::packed_bytes(source) : Result<uint64_t>(0);
   }
 
   Result<std::unique_ptr<compute::Buffer>> allocate(uint64_t n_floats) override {

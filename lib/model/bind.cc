@@ -98,25 +98,56 @@ class Binder {
   Binder(const io::ModelFile& file, const arch::ArchSpec& arch, const Hparams& hparams)
       : file_(file), arch_(arch), hparams_(hparams), bound_(hparams.n_layer) {}
 
-  Status bind(const TensorSpec& spec, uint32_t layer) {
-    if (!wanted(spec, layer) || bound_[layer].count(spec.slot) > 0) return {};
+  void bind(const TensorSpec& spec, uint32_t layer) {
+    if (!wanted(spec, layer) || bound_[layer].count(spec.slot) > 0) return;
     for (uint32_t expert = 0; expert < copies(spec, hparams_, layer); ++expert) {
+      const std::string name = tensor_name(spec.name, layer, expert);
       const io::TensorEntry* const entry = find(spec, layer, expert);
       if (entry == nullptr && expert == 0) return absent(spec, layer);
-      QUERN_ENSURE(entry != nullptr, Errc::format, where(file_, tensor_name(spec.name, layer, expert)),
-                   "missing, but expert 0 has one");
-      QUERN_CHECK(check_type(file_, *entry, spec.role));
-      QUERN_CHECK(check_shape(file_, *entry, shape_of(spec, hparams_, layer)));
-      Binding binding{&spec, layer, entry, view_of(entry->view, spec, hparams_, layer, expert), scale_of(spec, *entry)};
-      if (binding.scale != nullptr) QUERN_CHECK(read_scale(binding, spec.experts == Experts::stacked ? expert : 0));
-      out_.push_back(binding);
+      bound_[layer].insert(spec.slot);
+      if (entry == nullptr)
+        return add_fault(name, true, fail(Errc::format, where(file_, name), "missing, but expert 0 has one"));
+      used_.insert(entry);
+      if (const Status status = take(spec, layer, expert, *entry); !status)
+        return add_fault(entry->name, false, status.error());
     }
-    bound_[layer].insert(spec.slot);
-    return {};
   }
-  std::vector<Binding> take() { return std::move(out_); }
+
+  /// What was bound, and which tensors were not.
+  BindingPlan finish() {
+    for (const io::TensorEntry& entry : file_.tensors.entries()) {
+      if (used_.count(&entry) > 0) continue;
+      (of_skipped_layer(entry.name) ? plan_.skipped : plan_.unused).push_back(&entry);
+    }
+    return std::move(plan_);
+  }
 
  private:
+  Status take(const TensorSpec& spec, uint32_t layer, uint32_t expert, const io::TensorEntry& entry) {
+    QUERN_CHECK(check_type(file_, entry, spec.role));
+    QUERN_CHECK(check_shape(file_, entry, shape_of(spec, hparams_, layer)));
+    Binding binding{&spec, layer, &entry, view_of(entry.view, spec, hparams_, layer, expert), scale_of(spec, entry)};
+    if (binding.scale != nullptr) {
+      used_.insert(binding.scale);
+      QUERN_CHECK(read_scale(binding, spec.experts == Experts::stacked ? expert : 0));
+    }
+    plan_.bindings.push_back(binding);
+    return {};
+  }
+
+  /// Parts of one tensor, and tied ones, share its fault.
+  void add_fault(const std::string& tensor, bool missing, Error error) {
+    if (!faulty_.insert(tensor).second) return;
+    if (plan_.n_faults++ < BindingPlan::kMaxFaults) plan_.faults.push_back({tensor, missing, std::move(error)});
+  }
+
+  bool of_skipped_layer(std::string_view name) const {
+    for (uint32_t i = 0; i < hparams_.n_layer_skipped; ++i) {
+      if (name.starts_with(cat("blk.", hparams_.n_layer + i, "."))) return true;
+    }
+    return false;
+  }
+
   bool wanted(const TensorSpec& spec, uint32_t layer) const {
     const bool with_experts = hparams_.layers[layer].experts;
     const bool q_rank = hparams_.latent.q_rank > 0;
@@ -163,36 +194,26 @@ class Binder {
     return other != arch_.tensors.end() ? file_.tensors.find(tensor_name(other->name, layer, expert)) : nullptr;
   }
 
-  /// An error if the tensor is needed and no later specification may have the slot's tensor under another name.
-  Status absent(const TensorSpec& spec, uint32_t layer) const {
+  /// A fault if the tensor is needed and no later specification may have the slot's tensor under another name.
+  void absent(const TensorSpec& spec, uint32_t layer) {
     const TensorSpec* const end = arch_.tensors.data() + arch_.tensors.size();
     const auto same_slot = [&](const TensorSpec& other) { return other.slot == spec.slot; };
-    if (spec.optional || std::find_if(&spec + 1, end, same_slot) != end) return {};
+    if (spec.optional || std::find_if(&spec + 1, end, same_slot) != end) return;
     const TensorSpec& first = *std::find_if(arch_.tensors.data(), end, same_slot);
-    return fail(Errc::format, where(file_, tensor_name(first.name, layer, 0)), "missing, but the architecture ",
-                io::quoted(arch_.name), " needs it");
+    const std::string name = tensor_name(first.name, layer, 0);
+    add_fault(
+        name, true,
+        fail(Errc::format, where(file_, name), "missing, but the architecture ", io::quoted(arch_.name), " needs it"));
   }
 
   const io::ModelFile& file_;
   const arch::ArchSpec& arch_;
   const Hparams& hparams_;
   std::vector<std::set<Slot>> bound_;  ///< by layer; slots of the whole model count as the first layer's
-  std::vector<Binding> out_;
+  std::set<const io::TensorEntry*> used_;
+  std::set<std::string> faulty_;
+  BindingPlan plan_;
 };
-
-void log_unused(const io::ModelFile& file, const std::vector<Binding>& bindings, const LogFn& log) {
-  if (!log) return;
-  std::set<const io::TensorEntry*> used;
-  for (const Binding& binding : bindings) {
-    used.insert(binding.entry);
-    if (binding.scale != nullptr) used.insert(binding.scale);
-  }
-  const size_t unused = file.tensors.entries().size() - used.size();
-  if (unused == 0) return;
-  const auto first = std::find_if(file.tensors.entries().begin(), file.tensors.entries().end(),
-                                  [&](const io::TensorEntry& entry) { return used.count(&entry) == 0; });
-  log(LogLevel::debug, cat(file.path, ": ", unused, " tensors are not used, the first is ", io::quoted(first->name)));
-}
 
 compute::Usage usage_of(Role role, bool repack) {
   if (role == Role::table) return compute::Usage::gather;
@@ -202,16 +223,27 @@ compute::Usage usage_of(Role role, bool repack) {
 
 }  // namespace
 
-Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec,
-                                           const Hparams& hparams, const LogFn& log) {
+bool is_quantized(const Binding& binding) { return quant::find_format(binding.view.type)->block_elems > 1; }
+
+BindingPlan plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec, const Hparams& hparams) {
   Binder binder(file, spec, hparams);
   for (const TensorSpec& tensor : spec.tensors) {
     const uint32_t copies = arch::is_per_layer(tensor.slot) ? hparams.n_layer : 1;
-    for (uint32_t layer = 0; layer < copies; ++layer) QUERN_CHECK(binder.bind(tensor, layer));
+    for (uint32_t layer = 0; layer < copies; ++layer) binder.bind(tensor, layer);
   }
-  std::vector<Binding> out = binder.take();
-  log_unused(file, out, log);
-  return out;
+  return binder.finish();
+}
+
+Result<uint64_t> weight_bytes(const io::ModelFile& file, const std::vector<Binding>& bindings,
+                              const compute::Backend& backend, bool repack) {
+  uint64_t sum = 0;
+  for (const Binding& b : bindings) {
+    if (b.spec->role == Role::factors) continue;
+    const auto bytes = backend.weight_bytes(b.view, usage_of(b.spec->role, repack));
+    if (!bytes) return fail(bytes.error().code, where(file, b.entry->name), bytes.error().message);
+    sum += *bytes;
+  }
+  return sum;
 }
 
 Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Binding>& bindings, uint32_t n_layer,

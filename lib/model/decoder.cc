@@ -154,13 +154,14 @@ void Decoder::compute_logits(const Block& block, Mat x, std::span<float> out) co
   }
 }
 
-compute::KvShape Decoder::kv_shape(compute::KvType type_k, compute::KvType type_v) const {
+compute::KvShape Decoder::kv_shape(const Hparams& hparams, bool quantized, compute::KvType type_k,
+                                   compute::KvType type_v) {
   compute::KvShape shape;
   shape.type_k = type_k;
   shape.type_v = type_v;
-  shape.rounded = model_.weights.quantized();
-  for (const LayerParams& layer : model_.hparams->layers) {
-    shape.layers.push_back({layer.n_head_kv, model_.hparams->k_dim, model_.hparams->v_dim});
+  shape.rounded = quantized;
+  for (const LayerParams& layer : hparams.layers) {
+    shape.layers.push_back({layer.n_head_kv, hparams.k_dim, hparams.v_dim});
   }
   return shape;
 }

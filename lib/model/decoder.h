@@ -45,7 +45,12 @@ class Decoder {
   uint64_t fingerprint() const { return long_context_ ? ~model_.fingerprint : model_.fingerprint; }
 
   /// The cache that this model needs.
-  compute::KvShape kv_shape(compute::KvType type_k, compute::KvType type_v) const;
+  compute::KvShape kv_shape(compute::KvType type_k, compute::KvType type_v) const {
+    return kv_shape(*model_.hparams, model_.weights.quantized(), type_k, type_v);
+  }
+  /// The same before there are weights; `quantized`: those of any product are.
+  static compute::KvShape kv_shape(const Hparams& hparams, bool quantized, compute::KvType type_k,
+                                   compute::KvType type_v);
 
  private:
   /// What the layers of a pass share.

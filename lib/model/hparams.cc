@@ -163,7 +163,8 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   QUERN_ENSURE(values.scalar(Key::nextn_layers) < values.scalar(Key::block_count), Errc::format,
                reader.where(Key::nextn_layers), "expected less than block_count = ", whole(Key::block_count),
                ", found ", whole(Key::nextn_layers));
-  hp.n_layer = whole(Key::block_count) - whole(Key::nextn_layers);
+  hp.n_layer_skipped = whole(Key::nextn_layers);
+  hp.n_layer = whole(Key::block_count) - hp.n_layer_skipped;
   hp.vocab_size = whole(Key::vocab_size);
   hp.k_dim = whole(Key::key_length);
   hp.v_dim = whole(Key::value_length);

@@ -56,8 +56,9 @@ struct ExpertParams {
 
 struct Hparams {
   uint32_t n_ctx_train = 0, n_embd = 0, n_layer = 0;
-  uint32_t n_vocab = 0;     ///< of the tokenizer; set by whoever reads the vocabulary
-  uint32_t vocab_size = 0;  ///< what the file's vocab_size key says; 0 where it has none
+  uint32_t n_layer_skipped = 0;  ///< behind these: layers that predict further tokens, which are not used
+  uint32_t n_vocab = 0;          ///< of the tokenizer; set by whoever reads the vocabulary
+  uint32_t vocab_size = 0;       ///< what the file's vocab_size key says; 0 where it has none
   uint32_t k_dim = 0, v_dim = 0, n_rot = 0;
   uint32_t sliding_window = 0;  ///< positions that a token sees in layers with a window, as arch::Window
                                 ///< says; 0: there are no such layers

@@ -5,14 +5,12 @@
 
 namespace quern::model {
 
-Result<Workspace> Workspace::create(compute::Backend& backend, const Hparams& hparams, uint32_t n_rows,
-                                    bool with_logits) {
+uint64_t Workspace::cut_regions(Workspace& ws, const Hparams& hparams, uint32_t n_rows, bool with_logits,
+                                std::vector<Region*>& regions) {
   using arch::Dim;
   constexpr uint32_t kMaxLogitRows = 64;
   constexpr uint64_t kAlignFloats = 16;  // a cache line
-  Workspace ws;
   uint64_t end = 0;
-  std::vector<Region*> regions;
   const auto cut = [&](Region& region, uint64_t rows, uint64_t cols) {
     region = {nullptr, end, static_cast<uint32_t>(rows), static_cast<uint32_t>(cols)};
     end += (rows * cols + kAlignFloats - 1) / kAlignFloats * kAlignFloats;
@@ -42,10 +40,27 @@ Result<Workspace> Workspace::create(compute::Backend& backend, const Hparams& hp
     if (experts.n_ff_shared > 0) cut(ws.shared, n_rows, hparams.n_embd);
   }
   if (with_logits) cut(ws.logits, std::min(n_rows, kMaxLogitRows), hparams.n_vocab);
+  return end;
+}
 
-  QUERN_TRY(ws.buffer_, backend.allocate(end));
+uint64_t Workspace::host_floats(const Hparams& hparams, uint32_t n_rows) {
+  const uint64_t n_heads = hparams.latent.kv_rank > 0 ? hparams.max_dim(arch::Dim::heads) : 0;
+  return uint64_t{n_rows} * std::max<uint64_t>({hparams.n_rot, n_heads, 1});
+}
+
+uint64_t Workspace::needed_bytes(const Hparams& hparams, uint32_t n_rows, bool with_logits) {
+  Workspace ws;
+  std::vector<Region*> regions;
+  return (cut_regions(ws, hparams, n_rows, with_logits, regions) + host_floats(hparams, n_rows)) * sizeof(float);
+}
+
+Result<Workspace> Workspace::create(compute::Backend& backend, const Hparams& hparams, uint32_t n_rows,
+                                    bool with_logits) {
+  Workspace ws;
+  std::vector<Region*> regions;
+  QUERN_TRY(ws.buffer_, backend.allocate(cut_regions(ws, hparams, n_rows, with_logits, regions)));
   for (Region* region : regions) region->buffer = ws.buffer_.get();
-  ws.host.resize(uint64_t{n_rows} * std::max<uint64_t>({hparams.n_rot, n_heads, 1}));
+  ws.host.resize(host_floats(hparams, n_rows));
   return ws;
 }
 

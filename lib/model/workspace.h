@@ -16,6 +16,8 @@ class Workspace {
   /// For passes of up to n_rows tokens.
   static Result<Workspace> create(compute::Backend& backend, const Hparams& hparams, uint32_t n_rows,
                                   bool with_logits = true);
+  /// The memory that create() takes.
+  static uint64_t needed_bytes(const Hparams& hparams, uint32_t n_rows, bool with_logits = true);
 
   /// A region cut into rows of that many floats.
   struct Region {
@@ -51,6 +53,10 @@ class Workspace {
   std::vector<float> host;
 
  private:
+  /// Cuts the regions; returns the floats of the buffer, and the regions for it.
+  static uint64_t cut_regions(Workspace& ws, const Hparams& hparams, uint32_t n_rows, bool with_logits,
+                              std::vector<Region*>& regions);
+  static uint64_t host_floats(const Hparams& hparams, uint32_t n_rows);
   std::unique_ptr<compute::Buffer> buffer_;
 };
 

@@ -183,13 +183,13 @@ class Stream final : public compute::Stream {
     for (uint32_t r = 0; r < out.rows; ++r) own(table).decode_row(static_cast<uint32_t>(ids[r]), out.row(r));
   }
 
-  void do_rms_norm(Mat x, const compute::Weight& weight, float eps, Mat out) override {
-    const float* w = own(weight).row(0);
+  void do_rms_norm(Mat x, const compute::Weight* weight, float eps, Mat out) override {
+    const float* w = weight != nullptr ? own(*weight).row(0) : nullptr;
     for (uint32_t r = 0; r < x.rows; ++r) {
       const float* in = x.row(r);
       const double mean = dot(in, in, x.cols) / x.cols;
       const float inverse = static_cast<float>(1.0 / std::sqrt(mean + eps));
-      for (uint32_t c = 0; c < x.cols; ++c) out.row(r)[c] = in[c] * inverse * w[c];
+      for (uint32_t c = 0; c < x.cols; ++c) out.row(r)[c] = in[c] * inverse * (w != nullptr ? w[c] : 1.0f);
     }
   }
 
@@ -383,6 +383,11 @@ class Backend final : public compute::Backend {
     } catch (const std::bad_alloc&) {
       return fail(Errc::memory, "no memory for ", source.shape.elements(), " weights as float32");
     }
+  }
+
+  Result<uint64_t> weight_bytes(const tensor::TensorView& source, Usage usage) const override {
+    QUERN_CHECK(quant::resolve_format(static_cast<uint32_t>(source.type)));
+    return usage == Usage::gather ? 0 : source.shape.elements() * sizeof(float);
   }
 
   Result<std::unique_ptr<compute::Buffer>> allocate(uint64_t n_floats) override {

@@ -35,7 +35,7 @@ struct FakeStream final : Stream {
   Status finished;
   void do_upload(std::span<const float>, Mat) override {}
   void do_embed(const Weight&, std::span<const int32_t>, Mat) override {}
-  void do_rms_norm(Mat, const Weight&, float, Mat) override {}
+  void do_rms_norm(Mat, const Weight*, float, Mat) override {}
   void do_layer_norm(Mat, const Weight&, const Weight*, float, Mat) override {}
   void do_matmul(Mat, std::span<const MatmulTarget>) override { calls += "matmul "; }
   void do_add(Mat, Mat) override {}

@@ -33,6 +33,11 @@ void rms_norm_row(const float* x, const float* weight, float eps, float* out, si
   for (size_t v = 0; v < kSumVectors; ++v) even[v] = hn::Add(even[v], odd[v]);
   const double mean = static_cast<double>(sum_of(even)) / static_cast<double>(n);
   const auto inverse = hn::Set(df, static_cast<float>(1.0 / std::sqrt(mean + static_cast<double>(eps))));
+  if (weight == nullptr) {
+    for (i = 0; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(df, x + i), inverse), df, out + i);
+    if (i < n) hn::StoreN(hn::Mul(hn::LoadN(df, x + i, n - i), inverse), df, out + i, n - i);
+    return;
+  }
   for (i = 0; i + lanes <= n; i += lanes) {
     hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(df, x + i), inverse), hn::LoadU(df, weight + i)), df, out + i);
   }

@@ -5,7 +5,7 @@
 
 namespace quern::cpu {
 
-/// out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]. out may be x.
+/// out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]. out may be x. A weight of nullptr is one of ones.
 void rms_norm_row(const float* x, const float* weight, float eps, float* out, size_t n);
 
 }  // namespace quern::cpu
