@@ -101,7 +101,8 @@ class KvStore {
   virtual uint64_t block_bytes() const = 0;  ///< of one block, all layers
   virtual void copy_block(uint32_t from, uint32_t to) = 0;
   virtual void move_slot(uint32_t from, uint32_t to) = 0;
-  virtual void read_block(uint32_t block, std::span<std::byte> out) const = 0;  ///< out: block_bytes()
+  /// out: block_bytes(). What is not of the tokens [begin, end) of the block comes out as zeros.
+  virtual void read_block(uint32_t block, uint32_t begin, uint32_t end, std::span<std::byte> out) const = 0;
   virtual void write_block(uint32_t block, std::span<const std::byte> in) = 0;
   /// Identifies the layout of the bytes of read_block(): equal only where they can be exchanged.
   virtual std::string layout() const = 0;
@@ -110,8 +111,9 @@ class KvStore {
 /// Which cached tokens one query row attends to: entries [begin, end) of its sequence, in the order of the block table.
 /// Causality and sliding windows are expressed by the range alone.
 struct AttentionRow {
-  const uint32_t* blocks = nullptr;  ///< the sequence's block table
-  uint32_t begin = 0, end = 0;       ///< begin < end
+  /// The sequence's block table. Entries of blocks that no row of the call sees into are not read.
+  const uint32_t* blocks = nullptr;
+  uint32_t begin = 0, end = 0;  ///< begin < end
 };
 
 struct AttentionShape {

@@ -4,6 +4,7 @@
 #include <new>
 #include <numeric>
 
+#include "lib/context/cache.h"
 #include "lib/context/pooling.h"
 
 namespace quern::context {
@@ -96,7 +97,9 @@ Result<std::unique_ptr<Encoder>> Encoder::create(const model::LoadedModel& model
   QUERN_TRY(e.stream_, model.backend->make_stream());
   // Quantized weights mean that activations are rounded anyway.
   const auto type = model.weights.quantized() ? compute::KvType::f16 : compute::KvType::f32;
-  QUERN_TRY(e.kv_, model.backend->make_kv_store(e.decoder_.kv_shape(type, type)));
+  using model::KvSpan;
+  QUERN_TRY(e.kv_, make_store(*model.backend, e.decoder_.kv_shape(KvSpan::all, type, type)));
+  QUERN_TRY(e.window_kv_, make_store(*model.backend, e.decoder_.kv_shape(KvSpan::window, type, type)));
   return encoder;
 }
 
@@ -153,7 +156,9 @@ Result<std::vector<std::vector<float>>> Encoder::encode(std::span<const std::vec
 }
 
 Status Encoder::make_room(const Pass& pass) {
-  QUERN_CHECK(kv_->grow(static_cast<uint32_t>(pass.blocks.size())));
+  for (compute::KvStore* const store : {kv_.get(), window_kv_.get()}) {
+    if (store != nullptr) QUERN_CHECK(store->grow(static_cast<uint32_t>(pass.blocks.size())));
+  }
   const auto n = static_cast<uint32_t>(pass.tokens.size());
   if (n <= workspace_.n_rows()) return {};
   workspace_ = model::Workspace();  // given back first
@@ -170,12 +175,11 @@ Status Encoder::run(std::span<const std::vector<int32_t>> texts, const CancelTok
   model::DecodeBatch batch;
   batch.tokens = pass.tokens;
   batch.positions = pass.positions;
-  batch.slots = pass.slots;
-  batch.rows = pass.rows;
-  batch.window_rows = pass.window_rows;
+  batch.all = {pass.slots, pass.rows};
+  batch.window = {pass.slots, pass.window_rows};
   batch.outputs = pass.outputs;
   batch.states = states_;
-  QUERN_CHECK(decoder_.run(*stream_, *kv_, workspace_, batch, cancel));
+  QUERN_CHECK(decoder_.run(*stream_, {kv_.get(), window_kv_.get()}, workspace_, batch, cancel));
   std::span<const float> rest = states_;
   for (size_t t = 0; t < texts.size(); ++t) {
     const size_t count = pooled_tokens(pooling_, static_cast<uint32_t>(texts[t].size())).size() * n_embd;

@@ -48,9 +48,9 @@ class Encoder {
   Pooling pooling_ = Pooling::none;
   uint32_t n_batch_ = 0, n_out_ = 0;
   std::unique_ptr<compute::Stream> stream_;
-  std::unique_ptr<compute::KvStore> kv_;
-  model::Workspace workspace_;                       ///< for the longest pass so far
-  std::vector<const compute::Weight*> projections_;  ///< of the pooled vectors, one after the other
+  std::unique_ptr<compute::KvStore> kv_, window_kv_;  ///< a pass's; missing where no layer needs it
+  model::Workspace workspace_;                        ///< for the longest pass so far
+  std::vector<const compute::Weight*> projections_;   ///< of the pooled vectors, one after the other
   std::vector<float> states_;
 };
 

@@ -12,11 +12,13 @@ namespace quern::model {
 using arch::Slot;
 using compute::Mat;
 
-Status Decoder::check(const Workspace& workspace, const DecodeBatch& batch) const {
+Status Decoder::check(const KvStores& kv, const Workspace& workspace, const DecodeBatch& batch) const {
   const size_t n = batch.tokens.size();
-  const bool sizes = n > 0 && n <= workspace.n_rows() && batch.positions.size() == n && batch.slots.size() == n &&
-                     batch.rows.size() == n && batch.outputs.size() <= n &&
-                     (model_.hparams->sliding_window == 0 || batch.window_rows.size() == n) &&
+  const auto fits = [&](KvSpan span, const compute::KvStore* store, const KvRows& rows) {
+    return kv_map_.layers(span).empty() || (store != nullptr && rows.slots.size() == n && rows.rows.size() == n);
+  };
+  const bool sizes = n > 0 && n <= workspace.n_rows() && batch.positions.size() == n && batch.outputs.size() <= n &&
+                     fits(KvSpan::all, kv.all, batch.all) && fits(KvSpan::window, kv.window, batch.window) &&
                      (batch.states.empty() ? batch.logits.size() == batch.outputs.size() * model_.hparams->n_vocab
                                            : batch.states.size() == batch.outputs.size() * model_.hparams->n_embd);
   QUERN_ENSURE(model_.runnable() && sizes, Errc::internal, "decoder: a batch whose parts do not fit together");
@@ -61,17 +63,21 @@ Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& works
   return out;
 }
 
-AttentionPass Decoder::pass_of(const Inputs& inputs, const LayerParams& layer, compute::KvStore& kv,
+AttentionPass Decoder::pass_of(const Inputs& inputs, uint32_t layer, const KvStores& kv,
                                const DecodeBatch& batch) const {
-  AttentionPass pass{kv, batch.slots, layer.windowed ? batch.window_rows : batch.rows, {}, inputs.warmth, inputs.heads};
-  if (layer.rope == LayerRope::global) pass.cos_sin = inputs.cos_sin;
-  if (layer.rope == LayerRope::local) pass.cos_sin = inputs.cos_sin_local;
+  const KvPlace place = kv_map_.places[layer];
+  const bool window = place.span == KvSpan::window;
+  const KvRows& rows = window ? batch.window : batch.all;
+  AttentionPass pass{window ? kv.window : kv.all, place.layer, rows.slots, rows.rows, {}, inputs.warmth, inputs.heads};
+  const LayerRope rope = model_.hparams->layers[layer].rope;
+  if (rope == LayerRope::global) pass.cos_sin = inputs.cos_sin;
+  if (rope == LayerRope::local) pass.cos_sin = inputs.cos_sin_local;
   return pass;
 }
 
-Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& workspace, const DecodeBatch& batch,
+Status Decoder::run(compute::Stream& stream, const KvStores& kv, Workspace& workspace, const DecodeBatch& batch,
                     const CancelToken& cancel) const {
-  QUERN_CHECK(check(workspace, batch));
+  QUERN_CHECK(check(kv, workspace, batch));
   const Hparams& hp = *model_.hparams;
   const auto n = static_cast<uint32_t>(batch.tokens.size());
   Mat x = workspace.x.mat(n, hp.n_embd);
@@ -85,7 +91,7 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
       return fail(Errc::cancelled, "the computation was cancelled");
     }
     const Block block{stream, *model_.spec, hp, model_.weights, workspace, layer};
-    AttentionPass pass = pass_of(inputs, hp.layers[layer], kv, batch);
+    AttentionPass pass = pass_of(inputs, layer, kv, batch);
     // Nothing reads the last layer's output but the rows whose logits are wanted. An observer sees all rows.
     if (layer + 1 == hp.n_layer && batch.outputs.size() < n && !stream.observed()) {
       std::vector<compute::AttentionRow> picked_rows;
@@ -152,18 +158,6 @@ void Decoder::compute_logits(const Block& block, Mat x, std::span<float> out) co
     if (hp.logit_softcap > 0) stream.softcap(logits, hp.logit_softcap);
     stream.download(logits, out.subspan(uint64_t{begin} * hp.n_vocab, uint64_t{n} * hp.n_vocab));
   }
-}
-
-compute::KvShape Decoder::kv_shape(const Hparams& hparams, bool quantized, compute::KvType type_k,
-                                   compute::KvType type_v) {
-  compute::KvShape shape;
-  shape.type_k = type_k;
-  shape.type_v = type_v;
-  shape.rounded = quantized;
-  for (const LayerParams& layer : hparams.layers) {
-    shape.layers.push_back({layer.n_head_kv, hparams.k_dim, hparams.v_dim});
-  }
-  return shape;
 }
 
 }  // namespace quern::model

@@ -11,7 +11,8 @@ namespace quern::model {
 
 /// The tokens of a pass, as attention sees them.
 struct AttentionPass {
-  compute::KvStore& kv;
+  compute::KvStore* kv;                         ///< the layer's cache
+  uint32_t kv_layer;                            ///< the layer's number in it
   std::span<const uint32_t> slots;              ///< where each row's key and value go
   std::span<const compute::AttentionRow> rows;  ///< what each row attends to
   compute::Mat cos_sin;                         ///< each row's rotary angles; none where the layer does not rotate

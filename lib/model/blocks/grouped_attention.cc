@@ -29,7 +29,7 @@ void store(const Block& block, const AttentionPass& pass, const AttentionProduct
   const Mat k = key_value.items[0].out, v = key_value.items[1].out;
   block.normalize_heads(k, Slot::attn_k_norm);
   rotate(block, k, pass.cos_sin);
-  block.stream.kv_store(pass.kv, block.layer, k, v, pass.slots);
+  block.stream.kv_store(*pass.kv, pass.kv_layer, k, v, pass.slots);
 }
 
 void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
@@ -37,7 +37,7 @@ void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
   rotate(block, q, pass.cos_sin);
   if (pass.warmth.buffer != nullptr) block.stream.scale_rows(q, pass.warmth);
   const Mat mixed = block.space.attn.mat(q.rows, block.dim(Dim::attn));
-  block.stream.attention(pass.kv, block.layer, block.attention_shape(), q, pass.rows, mixed);
+  block.stream.attention(*pass.kv, pass.kv_layer, block.attention_shape(), q, pass.rows, mixed);
   const MatmulTarget out =
       block.product(Slot::attn_output, Slot::attn_output_bias, block.space.norm.mat(q.rows, x.cols));
   block.stream.matmul(mixed, {&out, 1});
