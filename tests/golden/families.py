@@ -566,9 +566,9 @@ def nomic_bert():
     return m
 
 
-def modern_bert():
+def modern_bert(seed=26, gain=SMALL_GAIN):
     """A window of an odd number of tokens: half of it, rounded down, to each side."""
-    m = encoder("modern-bert", 26, 2, heads_kv=4, layers=5)
+    m = encoder("modern-bert", seed, 2, heads_kv=4, layers=5)
     m.rope(160000.0)
     m.key("rope.freq_base_swa", "f32", 10000.0)
     m.key("attention.sliding_window", "u32", 13)
@@ -576,7 +576,13 @@ def modern_bert():
     m.norm("output_norm.weight")
     for i in range(m.layers):
         m.attention(i, fused=True, norm=i > 0)
-        m.ffn(i, fused=True, gain=SMALL_GAIN)
+        m.ffn(i, fused=True, gain=gain)
+    return m
+
+
+def modern_bert_silu():
+    m = modern_bert(29, gain=2.0)
+    m.key("hidden_activation", "str", "silu")
     return m
 
 
@@ -605,7 +611,7 @@ def gemma_embedding_dense():
 
 
 # Of these the reference's embeddings are kept: encoders, and language models with a causal and a sliding window.
-EMBEDDING = [bert, nomic_bert, modern_bert, gemma_embedding, gemma_embedding_dense, llama, gemma3]
+EMBEDDING = [bert, nomic_bert, modern_bert, modern_bert_silu, gemma_embedding, gemma_embedding_dense, llama, gemma3]
 # The tokens as texts: as many in the first, the second, ...
 TEXTS = [37, 1, 26]
 
