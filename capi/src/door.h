@@ -190,6 +190,11 @@ struct quern_chat {
   quern_context context;  ///< borrows the session's
 };
 
+struct quern_embedder {
+  quern::Embedder embedder;
+  std::vector<quern::Embedding> results;  ///< of the last call
+};
+
 struct quern_imatrix {
   quern::Imatrix imatrix;
   std::vector<quern::ImatrixTensor> tensors;  ///< as it is now; empty where that has not been asked for

@@ -20,6 +20,7 @@ void add_chat(CLI::App& app, Action& action);
 void add_tokenize(CLI::App& app, Action& action);
 void add_logits(CLI::App& app, Action& action);
 void add_perplexity(CLI::App& app, Action& action);
+void add_embed(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_imatrix(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);

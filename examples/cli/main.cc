@@ -59,6 +59,7 @@ int run(int argc, char** argv) {
   add_tokenize(app, action);
   add_logits(app, action);
   add_perplexity(app, action);
+  add_embed(app, action);
   add_bench(app, action);
   add_imatrix(app, action);
   add_inspect(app, action);

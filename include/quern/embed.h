@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace quern {
@@ -62,7 +63,8 @@ class Embedder {
   Result<std::vector<Embedding>> embed(std::span<const std::string> texts, const EmbedOptions& options = {});
   /// The same for tokens, which are taken as they are.
   Result<std::vector<Embedding>> embed(std::span<const std::vector<Token>> texts, const EmbedOptions& options = {});
-  Result<Embedding> embed(const std::string& text, const EmbedOptions& options = {});
+  /// A single text. (Not a third embed(): two literals in braces would be taken for a string's begin and end.)
+  Result<Embedding> embed_one(std::string_view text, const EmbedOptions& options = {});
 
   Pooling pooling() const;   ///< Never from_model.
   size_t n_embd() const;     ///< Length of a vector.

@@ -7,10 +7,10 @@
 namespace quern::arch {
 namespace {
 
-constexpr std::array kOwnKeys = {Key::layer_norm_eps, Key::sliding_window, Key::sliding_window_pattern,
+constexpr std::array kOwnKeys = {Key::layer_norm_eps, Key::activation, Key::sliding_window, Key::sliding_window_pattern,
                                  Key::rope_freq_base_local};
 constexpr auto kKeysRead = join(kSizeKeys, kRopeKeys, kOwnKeys);
-constexpr KeyDefault kDefaults[] = {{Key::causal, 0}};
+constexpr KeyDefault kDefaults[] = {{Key::causal, 0}, {Key::rope_freq_base_local, 10000}};
 constexpr std::array kNorms = {
     TensorSpec{Slot::token_embd, "token_embd.weight", Role::table, Dim::embd, Dim::vocab},
     vector(Slot::token_norm, "token_embd_norm.weight", Dim::embd),

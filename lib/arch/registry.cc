@@ -6,7 +6,7 @@ namespace quern::arch {
 extern const ArchSpec kDeepSeek2, kGemma, kGemma2, kGemma3, kGlm4, kGlm4Moe, kGptOss, kGranite, kGraniteMoe, kLlama,
     kMiniMaxM2, kMistral3, kOlmo2, kPhi3, kQwen2, kQwen3, kQwen3Moe, kSeedOss, kSmolLm3;
 // Those that make embeddings.
-extern const ArchSpec kBert, kGemmaEmbedding, kModernBert, kNomicBert;
+extern const ArchSpec kBert, kEuroBert, kGemmaEmbedding, kJinaBertV3, kLlamaEmbed, kModernBert, kNomicBert;
 
 namespace {
 constexpr const ArchSpec* kArchitectures[] = {
@@ -31,7 +31,10 @@ constexpr const ArchSpec* kArchitectures[] = {
     &kSmolLm3,
     // embeddings
     &kBert,
+    &kEuroBert,
     &kGemmaEmbedding,
+    &kJinaBertV3,
+    &kLlamaEmbed,
     &kModernBert,
     &kNomicBert,
 };

@@ -58,6 +58,7 @@ enum class Key : uint32_t {
   kv_rank,
   rms_eps,
   layer_norm_eps,
+  activation,
   causal,
   pooling,
   dense_2_out,

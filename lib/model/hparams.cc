@@ -172,6 +172,9 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   hp.sliding_window = whole(Key::sliding_window);
   hp.rms_eps = static_cast<float>(values.scalar(Key::rms_eps));
   hp.layer_norm_eps = static_cast<float>(values.scalar(Key::layer_norm_eps));
+  hp.ffn = spec.ffn;
+  if (const double activation = values.scalar(Key::activation); activation != kActivationAbsent)
+    hp.ffn = activation < kActivationSilu ? arch::Ffn::geglu : arch::Ffn::swiglu;
   hp.causal = values.scalar(Key::causal) != 0;
   hp.pooling = whole(Key::pooling);
   hp.dense_2_out = whole(Key::dense_2_out);

@@ -63,6 +63,7 @@ struct Hparams {
   uint32_t sliding_window = 0;  ///< positions that a token sees in layers with a window, as arch::Window
                                 ///< says; 0: there are no such layers
   float rms_eps = 0, layer_norm_eps = 0;
+  arch::Ffn ffn = arch::Ffn::swiglu;
   bool causal = true;                        ///< a token sees none that follow it; else it sees all of its text
   uint32_t pooling = 0;                      ///< how embeddings of tokens become one: the value of the key pooling_type
   uint32_t n_token_types = 2;                ///< set by whoever reads the vocabulary; 2 is BERT's

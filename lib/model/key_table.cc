@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <variant>
 
 #include "lib/io/names.h"
@@ -18,7 +19,7 @@ enum class Kind {
   integer,
   real,
   flag,    ///< 0 or 1
-  choice,  ///< one of a list of words; its value is the word's index
+  choice,  ///< one of Row::words; its value is the word's index
 };
 
 /// What stands in for an absent key.
@@ -40,8 +41,11 @@ struct Row {
   double min, max;
   Default otherwise;
   bool per_layer = false;  ///< an array of integers, one per layer, is allowed too
+  std::span<const std::string_view> words = {};
 };
 
+constexpr std::array<std::string_view, 5> kActivations = {"gelu", "geglu", "silu", "swish", "swiglu"};
+static_assert(kActivations[static_cast<size_t>(kActivationSilu)] == "silu");
 constexpr std::array<std::string_view, 4> kScalingTypes = {"none", "linear", "yarn", "longrope"};
 static_assert(kScalingTypes[static_cast<size_t>(kScalingLinear)] == "linear" &&
               kScalingTypes[static_cast<size_t>(kScalingYarn)] == "yarn");
@@ -71,6 +75,7 @@ constexpr Row kTable[] = {
     {Key::feed_forward_length, "feed_forward_length", Kind::integer, 1, kMaxFf, kRequired, kPerLayer},
     {Key::rms_eps, "attention.layer_norm_rms_epsilon", Kind::real, 1e-30, 1, constant(0)},
     {Key::layer_norm_eps, "attention.layer_norm_epsilon", Kind::real, 1e-30, 1, constant(0)},
+    {Key::activation, "hidden_activation", Kind::choice, 0, 0, constant(kActivationAbsent), false, kActivations},
     {Key::causal, "attention.causal", Kind::flag, 0, 1, constant(1)},
     {Key::pooling, "pooling_type", Kind::integer, 0, 4, constant(0)},
     {Key::dense_2_out, "dense_2_feat_out", Kind::integer, 1, kMaxEmbd, copy_of(Key::embedding_length)},
@@ -97,7 +102,7 @@ constexpr Row kTable[] = {
     {Key::rope_dimension_count, "rope.dimension_count", Kind::integer, 2, kMaxHeadDim, copy_of(Key::key_length)},
     {Key::rope_freq_base, "rope.freq_base", Kind::real, 1e-3, 1e30, constant(10000)},
     {Key::rope_freq_base_local, "rope.freq_base_swa", Kind::real, 1e-3, 1e30, copy_of(Key::rope_freq_base)},
-    {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, kScalingTypes.size() - 1, constant(kScalingAbsent)},
+    {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, 0, constant(kScalingAbsent), false, kScalingTypes},
     {Key::rope_scale_linear, "rope.scale_linear", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_scaling_factor, "rope.scaling.factor", Kind::real, 0, 1e6, copy_of(Key::rope_scale_linear)},
     {Key::rope_original_context, "rope.scaling.original_context_length", Kind::integer, 1, kMaxContext,
@@ -203,10 +208,12 @@ class KeyReader::One {
 
   Result<double> read_choice() const {
     QUERN_TRY(const std::string* const word, meta_.get_string(name_));
-    const auto found = std::find(kScalingTypes.begin(), kScalingTypes.end(), *word);
-    QUERN_ENSURE(found != kScalingTypes.end(), Errc::format, where(), "expected none, linear, yarn or longrope, found ",
-                 io::quoted(*word));
-    return static_cast<double>(found - kScalingTypes.begin());
+    const auto found = std::find(row_.words.begin(), row_.words.end(), *word);
+    if (found != row_.words.end()) return static_cast<double>(found - row_.words.begin());
+    std::string list;
+    for (size_t i = 0; i < row_.words.size(); ++i)
+      list += cat(i == 0 ? "" : i + 1 < row_.words.size() ? ", " : " or ", row_.words[i]);
+    return fail(Errc::format, where(), "expected ", list, ", found ", io::quoted(*word));
   }
 
   Status fill_quotient(const Default& d, const KeyValues& values, std::vector<double>& out) const {

@@ -14,6 +14,9 @@
 
 namespace quern::model {
 
+/// The values of the key hidden_activation: GELU below kActivationSilu.
+constexpr double kActivationAbsent = -1, kActivationSilu = 2;
+
 /// The values of the key rope.scaling.type. LongRoPE is 3: it scales by its divisors alone.
 constexpr double kScalingAbsent = -1, kScalingLinear = 1, kScalingYarn = 2;
 

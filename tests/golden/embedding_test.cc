@@ -81,11 +81,11 @@ double least_cosine(std::span<const float> a, std::span<const float> b, size_t n
 
 /// The texts in another order, one by one, in small passes, with other threads and with weights left in the file.
 void check_composition(const std::string& path, Pooling pooling, const std::vector<std::vector<Token>>& texts,
-                       const std::vector<float>& expected) {
+                       const std::vector<float>& expected, uint32_t longest = 37) {
   const Model model = open_with(path, 3);
   CHECK(embed(model, pooling, texts) == expected);
   CHECK(embed(open_with(path, 2, "cpu", false), pooling, texts) == expected);
-  Embedder small = embedder_of(model, pooling, 37);
+  Embedder small = embedder_of(model, pooling, longest);
   CHECK(embed(small, texts) == expected);
   std::vector<float> alone;
   for (const auto& text : texts) {
@@ -124,6 +124,22 @@ TEST_CASE("embeddings are the reference engine's, and independent of how the tex
       check_composition(file.path(), pooling, texts, got);
     }
     CHECK(expected.empty());
+  }
+}
+
+TEST_CASE("texts longer than a chunk of attention and than a shared pass") {
+  for (const char* name : {"modern_bert_silu", "gemma_embedding"}) {
+    CAPTURE(name);
+    const Golden golden(name, ".embd");
+    const GoldenFile file(golden);
+    std::vector<std::vector<Token>> texts;
+    for (const size_t n : {600, 3, 530}) {
+      texts.emplace_back();
+      for (size_t i = 0; i < n; ++i) texts.back().push_back(golden.tokens[(i * i + n) % golden.tokens.size()]);
+    }
+    const auto got = embed(open_with(file.path(), 1), Pooling::mean, texts);
+    CHECK(difference(embed(open_with(file.path(), 1, "reference"), Pooling::mean, texts), got) < 1e-4);
+    check_composition(file.path(), Pooling::mean, texts, got, 600);
   }
 }
 

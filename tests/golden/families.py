@@ -138,7 +138,9 @@ class Model:
             self.key(name, kind, value, "tokenizer.ggml.")
         ids = [(i * i * 7 + i * 13 + self.seed) % 93 for i in range(N_TOKENS)]
         # The reference looks GELU up in a table of half-precision numbers.
-        tolerance = 2e-3 if self.arch.startswith("gemma") or "bert" in self.arch else 2e-4
+        silu = self.arch in ("nomic-bert", "eurobert") or any(value == "silu" for _, _, value in self.keys)
+        gelu = self.arch.startswith("gemma") or ("bert" in self.arch and not silu)
+        tolerance = 2e-3 if gelu else 2e-4
         return {"seed": self.seed, "n_ctx": self.n_ctx, "tolerance": tolerance, "tokens": ids, "keys": self.keys, "tensors": self.tensors}
 
 
@@ -566,9 +568,9 @@ def nomic_bert():
     return m
 
 
-def modern_bert():
+def modern_bert(seed=26, gain=SMALL_GAIN):
     """A window of an odd number of tokens: half of it, rounded down, to each side."""
-    m = encoder("modern-bert", 26, 2, heads_kv=4, layers=5)
+    m = encoder("modern-bert", seed, 2, heads_kv=4, layers=5)
     m.rope(160000.0)
     m.key("rope.freq_base_swa", "f32", 10000.0)
     m.key("attention.sliding_window", "u32", 13)
@@ -576,7 +578,13 @@ def modern_bert():
     m.norm("output_norm.weight")
     for i in range(m.layers):
         m.attention(i, fused=True, norm=i > 0)
-        m.ffn(i, fused=True, gain=SMALL_GAIN)
+        m.ffn(i, fused=True, gain=gain)
+    return m
+
+
+def modern_bert_silu():
+    m = modern_bert(29, gain=2.0)
+    m.key("hidden_activation", "str", "silu")
     return m
 
 
@@ -604,8 +612,42 @@ def gemma_embedding_dense():
     return m
 
 
+def eurobert():
+    m = encoder("eurobert", 30, 1, eps="layer_norm_rms_epsilon")
+    m.rope(250000.0)
+    m.norm("output_norm.weight")
+    for i in range(m.layers):
+        m.attention(i)
+        m.ffn(i)
+    return m
+
+
+def llama_embed():
+    m = encoder("llama-embed", 31, 1, eps="layer_norm_rms_epsilon")
+    m.rope(500000.0)
+    m.norm("output_norm.weight")
+    m.factors("rope_freqs.weight", m.k_dim // 2)
+    for i in range(m.layers):
+        m.attention(i)
+        m.ffn(i)
+    return m
+
+
+def jina_bert_v3():
+    m = encoder("jina-bert-v3", 32, 1, heads_kv=4)
+    m.rope(20000.0)
+    typed(m)
+    for i in range(m.layers):
+        m.attention(i, fused=True, bias=["qkv", "output"], norm=False)
+        m.norm_with_bias(f"blk.{i}.attn_output_norm")
+        m.ffn(i, bias=True, norm=None, gate=False, gain=SMALL_GAIN)
+        m.norm_with_bias(f"blk.{i}.layer_output_norm")
+    return m
+
+
 # Of these the reference's embeddings are kept: encoders, and language models with a causal and a sliding window.
-EMBEDDING = [bert, nomic_bert, modern_bert, gemma_embedding, gemma_embedding_dense, llama, gemma3]
+EMBEDDING = [bert, nomic_bert, modern_bert, modern_bert_silu, gemma_embedding, gemma_embedding_dense, eurobert, llama_embed, jina_bert_v3, llama,
+             gemma3]
 # The tokens as texts: as many in the first, the second, ...
 TEXTS = [37, 1, 26]
 

@@ -335,3 +335,45 @@ TEST_CASE("groups of experts") {
           std::string::npos);
   }
 }
+
+TEST_CASE("encoders: epsilon, pooling, what tokens see, activation") {
+  Keys keys;
+  keys.drop("attention.layer_norm_rms_epsilon");
+  const auto message = [&](const char* arch) {
+    const auto hp = keys.read(arch);
+    return hp ? std::string() : hp.error().message;
+  };
+  CHECK(message("bert") == "m.gguf: key 'bert.attention.layer_norm_epsilon': missing");
+  keys.set("attention.layer_norm_epsilon", 1e-12);
+  const auto bert = keys.read("bert");
+  REQUIRE(bert.has_value());
+  CHECK(bert->layer_norm_eps == 1e-12f);
+  CHECK_FALSE(bert->causal);
+  CHECK(bert->pooling == 0);
+  CHECK(bert->n_rot == 0);
+  CHECK(bert->layers[0].rope == model::LayerRope::none);
+  CHECK(bert->ffn == arch::Ffn::gelu);
+  CHECK(bert->dim(arch::Dim::positions, 0) == 512);
+  CHECK(keys.set("pooling_type", uint64_t{2}).read("bert")->pooling == 2);
+  CHECK(keys.set("attention.causal", true).read("bert")->causal);
+  CHECK(Keys().read()->causal);
+  CHECK_FALSE(Keys().set("attention.causal", false).read()->causal);
+  keys.set("pooling_type", uint64_t{5});
+  CHECK(message("bert") == "m.gguf: key 'bert.pooling_type': expected an integer from 0 to 4, found 5");
+  keys.drop("pooling_type").drop("attention.causal");
+
+  keys.set("block_count", uint64_t{5}).set("attention.sliding_window", uint64_t{8});
+  const auto modern = keys.read("modern-bert");
+  REQUIRE(modern.has_value());
+  for (const size_t layer : {0, 1, 2, 3, 4}) {
+    CHECK(modern->layers[layer].windowed == (layer % 3 != 0));
+    CHECK((modern->layers[layer].rope == model::LayerRope::local) == (layer % 3 != 0));
+  }
+  CHECK(modern->rope_local.base == 10000);
+  CHECK(modern->ffn == arch::Ffn::geglu);
+  CHECK(keys.set("hidden_activation", std::string("silu")).read("modern-bert")->ffn == arch::Ffn::swiglu);
+  CHECK(keys.set("hidden_activation", std::string("gelu")).read("modern-bert")->ffn == arch::Ffn::geglu);
+  keys.set("hidden_activation", std::string("relu"));
+  CHECK(message("modern-bert") ==
+        "m.gguf: key 'modern-bert.hidden_activation': expected gelu, geglu, silu, swish or swiglu, found 'relu'");
+}

@@ -57,10 +57,12 @@ Result<std::vector<Embedding>> Embedder::embed(std::span<const std::string> text
   });
 }
 
-Result<Embedding> Embedder::embed(const std::string& text, const EmbedOptions& options) {
-  auto all = embed({&text, 1}, options);
-  if (!all) return all.error();
-  return std::move(all->front());
+Result<Embedding> Embedder::embed_one(std::string_view text, const EmbedOptions& options) {
+  return engine::guarded([&]() -> Result<Embedding> {
+    const std::string copy(text);
+    QUERN_TRY(auto all, embed(std::span(&copy, 1), options));
+    return std::move(all.front());
+  });
 }
 
 Pooling Embedder::pooling() const { return impl_->inner->pooling(); }

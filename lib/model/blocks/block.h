@@ -83,7 +83,7 @@ struct Block {
     return shape;
   }
   compute::Glu glu() const {
-    switch (spec.ffn) {
+    switch (hparams.ffn) {
       case arch::Ffn::swiglu:
         return compute::Glu::silu;
       case arch::Ffn::geglu:

@@ -37,7 +37,7 @@ void feed_forward(const Block& block, Mat x) {
                               Slot::ffn_gate_bias, Slot::ffn_up_bias, Slot::ffn_down_bias};
   const Mat norm = block.space.norm.mat(x.rows, x.cols);
   block.normalize(x, Slot::ffn_norm, norm);
-  if (block.spec.ffn == arch::Ffn::gelu) {
+  if (block.hparams.ffn == arch::Ffn::gelu) {
     plain_product(block, kSlots, block.dim(Dim::ff), norm, norm);
   } else {
     gated_product(block, kSlots, block.dim(Dim::ff), norm, norm);
