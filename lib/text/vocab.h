@@ -41,6 +41,8 @@ struct Vocab {
   bool add_sep = false;                   ///< WordPiece: sep ends a text
   bool add_space_prefix = false;          ///< SPM, unigram: put U+2581 before the text (and after each special token)
   bool remove_extra_whitespaces = false;  ///< unigram: runs of spaces become one, none at the ends
+  bool lowercase = false;                 ///< WordPiece: text becomes lower-case
+  bool strip_accents = false;             ///< WordPiece: accents and other marks go
   bool ignore_merges = false;             ///< BPE: a pre-token that is a whole vocabulary entry is taken as it is
 };
 
