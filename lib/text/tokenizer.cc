@@ -5,14 +5,39 @@
 #include <cmath>
 
 #include "lib/text/bpe.h"
+#include "lib/text/byte_token.h"
 #include "lib/text/end_texts.h"
+#include "lib/text/ids_only.h"
+#include "lib/text/raw_bpe.h"
 #include "lib/text/spm.h"
+#include "lib/text/token_trie.h"
+#include "lib/text/trie.h"
+#include "lib/text/unigram.h"
+#include "lib/text/wordpiece.h"
 
 namespace quern::text {
 namespace {
 
 constexpr size_t kMaxTokens = size_t{1} << 22;
 constexpr size_t kMaxTokenBytes = size_t{64} << 10;
+
+struct Family {
+  VocabKind kind;
+  Result<std::unique_ptr<Tokenizer>> (*create)(Vocab vocab, std::string_view where);
+  bool has_scores = false;
+};
+constexpr Family kFamilies[] = {
+    {VocabKind::spm, SpmTokenizer::create, true},       {VocabKind::bpe, BpeTokenizer::create},
+    {VocabKind::wordpiece, WordPieceTokenizer::create}, {VocabKind::unigram, UnigramTokenizer::create, true},
+    {VocabKind::raw_bpe, RawBpeTokenizer::create},      {VocabKind::trie, TrieTokenizer::create},
+    {VocabKind::none, IdsOnlyTokenizer::create},
+};
+
+const Family* find_family(VocabKind kind) {
+  const auto* found =
+      std::find_if(std::begin(kFamilies), std::end(kFamilies), [&](const Family& f) { return f.kind == kind; });
+  return found == std::end(kFamilies) ? nullptr : found;
+}
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -24,20 +49,20 @@ TokenIndex make_index(const Vocab& vocab) {
   return index;
 }
 
-Status check_sizes(const Vocab& vocab, std::string_view where) {
+Status check_sizes(const Vocab& vocab, bool has_scores, std::string_view where) {
   const size_t n = vocab.tokens.size();
   QUERN_ENSURE(n > 0, Errc::format, where, ": the vocabulary has no tokens");
   QUERN_ENSURE(n <= kMaxTokens, Errc::unsupported, where, ": the vocabulary has ", n, " tokens, at most ", kMaxTokens,
                " are supported");
   QUERN_ENSURE(vocab.types.size() == n, Errc::format, where, ": ", n, " tokens but ", vocab.types.size(),
                " token types");
-  QUERN_ENSURE(vocab.kind != VocabKind::spm || vocab.scores.size() == n, Errc::format, where, ": ", n, " tokens but ",
+  QUERN_ENSURE(!has_scores || vocab.scores.size() == n, Errc::format, where, ": ", n, " tokens but ",
                vocab.scores.size(), " scores");
   return {};
 }
 
-Status check_tokens(const Vocab& vocab, std::string_view where) {
-  const bool spm = vocab.kind == VocabKind::spm;
+Status check_tokens(const Vocab& vocab, bool has_scores, std::string_view where) {
+  size_t n_bytes = 0;
   TokenIndex seen(vocab.tokens.size());
   for (size_t i = 0; i < vocab.tokens.size(); ++i) {
     const std::string& token = vocab.tokens[i];
@@ -49,11 +74,14 @@ Status check_tokens(const Vocab& vocab, std::string_view where) {
                          vocab.types[i] == TokenType::user_defined;
     QUERN_ENSURE(!special || token.size() <= SpecialTokens::kMaxBytes, Errc::unsupported, where, ": special token ", i,
                  " has ", token.size(), " bytes, at most ", SpecialTokens::kMaxBytes, " are supported");
-    QUERN_ENSURE(!spm || std::isfinite(vocab.scores[i]), Errc::format, where, ": the score of token ", i,
+    QUERN_ENSURE(!has_scores || std::isfinite(vocab.scores[i]), Errc::format, where, ": the score of token ", i,
                  " is not a finite number");
-    QUERN_ENSURE(!spm || vocab.types[i] != TokenType::byte || SpmTokenizer::byte_of(token).has_value(), Errc::format,
+    QUERN_ENSURE(!has_scores || vocab.types[i] != TokenType::byte || byte_of_token(token).has_value(), Errc::format,
                  where, ": token ", i, " is a byte token, expected '<0x00>' to '<0xFF>', found '",
                  std::string_view(token).substr(0, 40), "'");
+    n_bytes += token.size();
+    QUERN_ENSURE(n_bytes < TokenTrie::kMaxBytes, Errc::unsupported, where, ": the tokens have more than ",
+                 TokenTrie::kMaxBytes, " bytes");
     if (token.empty()) continue;
     const int32_t first = seen.add(token, static_cast<int32_t>(i));
     QUERN_ENSURE(first == static_cast<int32_t>(i), Errc::format, where, ": tokens ", first, " and ", i,
@@ -71,7 +99,7 @@ Status check_ids(const Vocab& vocab, std::string_view where) {
   };
   const std::pair<std::string_view, const std::optional<int32_t>*> named[] = {
       {"bos", &vocab.bos}, {"eos", &vocab.eos}, {"unknown", &vocab.unk}, {"padding", &vocab.pad},
-      {"sep", &vocab.sep}, {"eot", &vocab.eot}, {"eom", &vocab.eom}};
+      {"sep", &vocab.sep}, {"eot", &vocab.eot}, {"eom", &vocab.eom},     {"mask", &vocab.mask}};
   for (const auto& [name, id] : named) {
     if (id->has_value()) QUERN_CHECK(check(name, **id));
   }
@@ -83,11 +111,13 @@ Status check_ids(const Vocab& vocab, std::string_view where) {
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::build(Vocab vocab, std::string_view where) {
-  QUERN_CHECK(check_sizes(vocab, where));
-  QUERN_CHECK(check_tokens(vocab, where));
+  const Family* family = find_family(vocab.kind);
+  QUERN_ENSURE(family != nullptr, Errc::argument, where, ": there is no tokenizer family ",
+               static_cast<int>(vocab.kind));
+  QUERN_CHECK(check_sizes(vocab, family->has_scores, where));
+  QUERN_CHECK(check_tokens(vocab, family->has_scores, where));
   QUERN_CHECK(check_ids(vocab, where));
-  if (vocab.kind == VocabKind::spm) return SpmTokenizer::create(std::move(vocab));
-  return BpeTokenizer::create(std::move(vocab), where);
+  return family->create(std::move(vocab), where);
 }
 
 Tokenizer::Tokenizer(Vocab vocab)
@@ -155,6 +185,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
     }
   }
   if (options.add_special && vocab_.add_eos && vocab_.eos) out.push_back(*vocab_.eos);
+  if (options.add_special && vocab_.add_sep && vocab_.sep) out.push_back(*vocab_.sep);
   return out;
 }
 
@@ -178,7 +209,7 @@ std::string Tokenizer::piece(int32_t token, bool special) const {
 
 std::string Tokenizer::decode(std::span<const int32_t> tokens, bool special, bool at_start) const {
   std::string out;
-  bool strip = at_start && vocab_.kind == VocabKind::spm && vocab_.add_space_prefix;
+  bool strip = at_start && begins_with_dummy_space();
   for (const int32_t token : tokens) {
     const std::string bytes = piece(token, special);
     const bool in_vocab = token >= 0 && token < n_tokens();
