@@ -5,6 +5,7 @@
 #include <initializer_list>
 #include <span>
 
+#include "lib/io/tokenizer_parts.h"
 #include "lib/text/byte_token.h"
 #include "lib/text/end_texts.h"
 #include "lib/text/pretokenize.h"
@@ -19,12 +20,6 @@ using text::VocabKind;
 std::string key_of(std::string_view name) { return cat("tokenizer.ggml.", name); }
 
 constexpr uint64_t kMaxIds = uint64_t{1} << 22;
-
-// Control tokens that end a turn, in order of preference; models of different families use one of them.
-constexpr std::array<std::string_view, 10> kEndOfTurn = {
-    "<|eot_id|>",      "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>",
-    "<|end_of_text|>", "<EOT>",      "_<EOT>",  "[EOT]",         "<end_of_utterance>"};
-constexpr std::array<std::string_view, 1> kEndOfMessage = {"<|eom_id|>"};
 
 // A token that files of a family need not name: its key, and the id and text that it has then.
 struct Usual {
@@ -218,8 +213,34 @@ void detect_end_tokens(Vocab& vocab) {
       target = static_cast<int32_t>(i);
     }
   };
-  detect(vocab.eot, kEndOfTurn);
-  detect(vocab.eom, kEndOfMessage);
+  detect(vocab.eot, text::kEndOfTurn);
+  detect(vocab.eom, text::kEndOfMessage);
+}
+
+Status read_id_list(const io::MetaTable& meta, std::string_view key, size_t n_tokens, std::vector<int32_t>& out) {
+  QUERN_TRY(const auto ids, meta.get_ints(key));
+  for (size_t i = 0; ids && i < ids->size(); ++i) {
+    const int64_t id = (*ids)[i];
+    QUERN_ENSURE(id >= 0 && static_cast<uint64_t>(id) < n_tokens, Errc::format, meta.file(), ": '", key, "' names ", id,
+                 ", but the vocabulary has ", n_tokens, " tokens");
+    out.push_back(static_cast<int32_t>(id));
+  }
+  return {};
+}
+
+// Keys of tokenizers that do not come from a GGUF file.
+Status read_own_keys(const io::MetaTable& meta, Vocab& vocab) {
+  QUERN_CHECK(read_id_list(meta, io::kEndIdsKey, vocab.tokens.size(), vocab.ends));
+  QUERN_CHECK(read_id_list(meta, io::kStripLeftKey, vocab.tokens.size(), vocab.strip_left));
+  QUERN_CHECK(read_id_list(meta, io::kStripRightKey, vocab.tokens.size(), vocab.strip_right));
+  const std::pair<const char*, bool*> flags[] = {{io::kNfcKey, &vocab.nfc},
+                                                 {io::kPrefixOnceKey, &vocab.prefix_once},
+                                                 {io::kPrefixIfMissingKey, &vocab.prefix_if_missing}};
+  for (const auto& [key, target] : flags) {
+    QUERN_TRY(const auto value, meta.get_bool(key));
+    *target = value.value_or(false);
+  }
+  return {};
 }
 
 bool contains_any(std::string_view text, std::initializer_list<std::string_view> parts) {
@@ -297,6 +318,7 @@ Result<Vocab> vocab_from_meta(const io::MetaTable& meta) {
   retype_end_tokens(vocab);
   detect_end_tokens(vocab);
   QUERN_CHECK(read_strips(meta, vocab));
+  QUERN_CHECK(read_own_keys(meta, vocab));
   QUERN_CHECK(read_flags(meta, *model, vocab));
   return vocab;
 }

@@ -8,6 +8,7 @@
 #include "lib/text/byte_token.h"
 #include "lib/text/end_texts.h"
 #include "lib/text/ids_only.h"
+#include "lib/text/nfc.h"
 #include "lib/text/raw_bpe.h"
 #include "lib/text/spm.h"
 #include "lib/text/token_trie.h"
@@ -40,6 +41,9 @@ const Family* find_family(VocabKind kind) {
 }
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// A space as text, or as the vocabularies that need to know it spell it.
+bool begins_with_space(std::string_view text) { return text.starts_with(' ') || text.starts_with("\xE2\x96\x81"); }
 
 TokenIndex make_index(const Vocab& vocab) {
   TokenIndex index(vocab.tokens.size());
@@ -105,6 +109,7 @@ Status check_ids(const Vocab& vocab, std::string_view where) {
   }
   for (const int32_t id : vocab.strip_left) QUERN_CHECK(check("left-stripping", id));
   for (const int32_t id : vocab.strip_right) QUERN_CHECK(check("right-stripping", id));
+  for (const int32_t id : vocab.ends) QUERN_CHECK(check("ending", id));
   return {};
 }
 
@@ -131,6 +136,7 @@ Tokenizer::Tokenizer(Vocab vocab)
   for (const auto& id : {vocab_.eos, vocab_.eot, vocab_.eom}) {
     if (id) mark(ends_generation_, *id);
   }
+  for (const int32_t id : vocab_.ends) mark(ends_generation_, id);
   for (const std::string_view text : kEndTexts) {
     if (const int32_t id = find(text); id >= 0) mark(ends_generation_, id);
   }
@@ -156,8 +162,13 @@ bool Tokenizer::is_end_of_generation(int32_t token) const {
 int32_t Tokenizer::find(std::string_view text) const { return text.empty() ? -1 : index_.find(text); }
 
 // A stretch is cut where it is too long for 32-bit positions, after a whole character.
-void Tokenizer::encode_ordinary(std::string_view text, std::vector<int32_t>& out) const {
-  bool at_start = true;
+void Tokenizer::encode_ordinary(std::string_view text, bool is_first, std::vector<int32_t>& out) const {
+  std::string normal;
+  if (vocab_.nfc && !is_nfc_quick(text)) {
+    normal = to_nfc(text);
+    text = normal;
+  }
+  bool at_start = (is_first || !vocab_.prefix_once) && !(vocab_.prefix_if_missing && begins_with_space(text));
   while (!text.empty()) {
     size_t size = std::min(text.size(), kMaxStretchBytes);
     for (int i = 0; i < 3 && size < text.size() && (static_cast<uint8_t>(text[size]) & 0xC0) == 0x80; ++i) --size;
@@ -176,7 +187,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
     if (match.token >= 0 && strips_left_[static_cast<size_t>(match.token)]) {
       while (end > begin && is_space(text[end - 1])) --end;
     }
-    encode_ordinary(text.substr(begin, end - begin), out);
+    encode_ordinary(text.substr(begin, end - begin), begin == 0, out);
     if (match.token < 0) break;
     out.push_back(match.token);
     begin = match.begin + match.size;

@@ -71,7 +71,7 @@ class Tokenizer {
   const TokenIndex index_;  ///< all non-empty tokens by their text
 
  private:
-  void encode_ordinary(std::string_view text, std::vector<int32_t>& out) const;
+  void encode_ordinary(std::string_view text, bool is_first, std::vector<int32_t>& out) const;
 
   const SpecialTokens special_;
   std::vector<bool> ends_generation_, strips_left_, strips_right_;  // by id

@@ -44,6 +44,11 @@ struct Vocab {
   bool lowercase = false;                 ///< WordPiece: text becomes lower-case
   bool strip_accents = false;             ///< WordPiece: accents and other marks go
   bool ignore_merges = false;             ///< BPE: a pre-token that is a whole vocabulary entry is taken as it is
+
+  std::vector<int32_t> ends;       ///< further tokens that end a generation
+  bool nfc = false;                ///< ordinary text is put into Unicode's normalization form C first
+  bool prefix_once = false;        ///< the space prefix goes before the text, not also after special tokens
+  bool prefix_if_missing = false;  ///< no space prefix where the text begins with a space
 };
 
 }  // namespace quern::text
