@@ -24,6 +24,7 @@ void gather_facts(LoadedModel& model) {
 }
 
 Status read_architecture(LoadedModel& model) {
+  if (model.file.tokenizer_only) return {};
   QUERN_TRY(const std::string* const name, model.file.meta.get_string("general.architecture"));
   QUERN_ENSURE(name != nullptr, Errc::format, model.file.path, ": key 'general.architecture': missing");
   model.architecture = *name;
@@ -77,7 +78,7 @@ Status make_ropes(LoadedModel& model, const std::vector<Binding>& bindings) {
 Result<std::unique_ptr<LoadedModel>> open_vocabulary(const std::string& path, compute::Backend& backend,
                                                      const OpenOptions& options) {
   auto model = std::make_unique<LoadedModel>();
-  QUERN_TRY(model->file, io::open_model_file(path, {.use_mmap = options.use_mmap}));
+  QUERN_TRY(model->file, io::open_model_file(path, {.use_mmap = options.use_mmap, .tokenizers = options.vocab_only}));
   model->backend = &backend;
   gather_facts(*model);
   QUERN_CHECK(read_architecture(*model));
