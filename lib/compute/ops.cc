@@ -159,10 +159,10 @@ void Stream::sigmoid(Mat x) {
   do_sigmoid(x);
 }
 
-void Stream::decay(Mat x, const Weight& rate) {
-  if (!accept(valid(x) && rate.usage() == Usage::vector && rate.cols() == x.cols, "decay", "one rate per column"))
-    return;
-  do_decay(x, rate);
+void Stream::decay(Mat x, const Weight& rate, const Weight& bias) {
+  const auto fits = [&](const Weight& w) { return w.usage() == Usage::vector && w.cols() == x.cols; };
+  if (!accept(valid(x) && fits(rate) && fits(bias), "decay", "one rate and one bias per column")) return;
+  do_decay(x, rate, bias);
 }
 
 void Stream::route(Mat scores, const Routing& routing, Mat experts, Mat weights) {

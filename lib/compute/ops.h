@@ -223,13 +223,14 @@ class Stream {
   /// Rotates the first n_rot elements of every head of `head_dim` elements. cos_sin: [x.rows, n_rot]: for each row the
   /// n_rot/2 cosines, then the sines. With `first` the elements [first, first + n_rot) of every head.
   void rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin, uint32_t first = 0);
-  void glu(Glu kind, Mat gate, Mat up, Mat out);  ///< out may be gate
+  void glu(Glu kind, Mat gate, Mat up, Mat out);  ///< out may be gate or up
   void gelu(Mat x);                               ///< x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
   void scale(Mat x, float factor);                ///< x *= factor
   void scale_rows(Mat x, Mat factors);            ///< row r of x *= factors[r][0]
   void softcap(Mat x, float cap);                 ///< x = cap * tanh(x / cap), cap > 0
   void sigmoid(Mat x);                            ///< x = 1 / (1 + exp(-x))
-  void decay(Mat x, const Weight& rate);          ///< x = exp(rate * ln(1 + exp(x))), a rate for each column
+  /// x = exp(rate * ln(1 + exp(x + bias))), a rate and a bias for each column
+  void decay(Mat x, const Weight& rate, const Weight& bias);
   /// Chooses experts.cols experts for each row by its scores [n, experts]. experts: their numbers, as floats; weights,
   /// of the same shape: how much each counts. Both in the order of falling scores.
   void route(Mat scores, const Routing& routing, Mat experts, Mat weights);
@@ -282,7 +283,7 @@ class Stream {
   virtual void do_scale_rows(Mat x, Mat factors) = 0;
   virtual void do_softcap(Mat x, float cap) = 0;
   virtual void do_sigmoid(Mat x) = 0;
-  virtual void do_decay(Mat x, const Weight& rate) = 0;
+  virtual void do_decay(Mat x, const Weight& rate, const Weight& bias) = 0;
   virtual void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) = 0;
   virtual void do_matmul_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets) = 0;
   virtual void do_combine(Mat parts, Mat weights, Mat out) = 0;

@@ -106,9 +106,13 @@ class Stream final : public compute::Stream {
     each_row(x, [&](uint32_t r) { sigmoid_row(x.row(r), x.cols); });
   }
 
-  void do_decay(Mat x, const compute::Weight& rate) override {
+  void do_decay(Mat x, const compute::Weight& rate, const compute::Weight& bias) override {
     const float* w = static_cast<const VectorWeight&>(rate).data();
-    each_row(x, [&](uint32_t r) { decay_row(x.row(r), w, x.cols); });
+    const float* b = static_cast<const VectorWeight&>(bias).data();
+    each_row(x, [&](uint32_t r) {
+      add_row(x.row(r), b, x.cols);
+      decay_row(x.row(r), w, x.cols);
+    });
   }
 
   void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) override {

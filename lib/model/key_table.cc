@@ -40,6 +40,7 @@ struct Row {
   double min, max;
   Default otherwise;
   bool per_layer = false;  ///< an array of integers, one per layer, is allowed too
+  uint32_t count = 1;      ///< more than 1: an array of so many integers
 };
 
 constexpr std::array<std::string_view, 4> kScalingTypes = {"none", "linear", "yarn", "longrope"};
@@ -108,6 +109,14 @@ constexpr Row kTable[] = {
     {Key::yarn_beta_fast, "rope.scaling.yarn_beta_fast", Kind::real, 1e-3, 1e6, constant(32)},
     {Key::yarn_beta_slow, "rope.scaling.yarn_beta_slow", Kind::real, 1e-3, 1e6, constant(1)},
     {Key::yarn_log_multiplier, "rope.scaling.yarn_log_multiplier", Kind::real, 0, 1e3, constant(0)},
+    {Key::rope_sections, "rope.dimension_sections", Kind::integer, 0, kMaxHeadDim, constant(0), false, kRopeAxes},
+    {Key::full_attention_interval, "full_attention_interval", Kind::integer, 1, 1024, constant(1)},
+    {Key::recurrent_layers, "attention.recurrent_layers", Kind::integer, 0, 1, constant(0), kPerLayer},
+    {Key::conv_kernel, "ssm.conv_kernel", Kind::integer, 1, 256, constant(0)},
+    {Key::state_size, "ssm.state_size", Kind::integer, 1, kMaxHeadDim, constant(0)},
+    {Key::inner_size, "ssm.inner_size", Kind::integer, 1, kMaxEmbd, constant(0)},
+    {Key::time_step_rank, "ssm.time_step_rank", Kind::integer, 1, kMaxHeads, constant(0)},
+    {Key::group_count, "ssm.group_count", Kind::integer, 1, kMaxHeads, constant(0)},
 };
 static_assert(std::size(kTable) == arch::kKeys, "a key without a row");
 
@@ -136,12 +145,13 @@ class KeyReader::One {
       out = {choice};
       return {};
     }
-    const bool array = reader_.per_layer(row_.key);
+    const bool layers = reader_.per_layer(row_.key), array = layers || row_.count > 1;
     if (array) {
       QUERN_TRY(out, integers());
-      const double n_layer = values.scalar(Key::block_count);
-      QUERN_ENSURE(static_cast<double>(out.size()) == n_layer, Errc::format, where(),
-                   "expected one element for each of ", n_layer, " layers, found ", out.size());
+      const double expected = layers ? values.scalar(Key::block_count) : row_.count;
+      QUERN_ENSURE(static_cast<double>(out.size()) == expected, Errc::format, where(), "expected ",
+                   layers ? "one element for each of " : "", expected, layers ? " layers" : " elements", ", found ",
+                   out.size());
     } else {
       QUERN_TRY(const double value, number());
       out = {value};

@@ -47,7 +47,7 @@ struct FakeStream final : Stream {
   void do_softcap(Mat, float) override {}
   void do_l2_norm(Mat, uint32_t, float) override {}
   void do_sigmoid(Mat) override {}
-  void do_decay(Mat, const Weight&) override {}
+  void do_decay(Mat, const Weight&, const Weight&) override {}
   void do_causal_conv(StateStore&, uint32_t, Mat, const Weight&, std::span<const StateRun>, Mat) override {}
   void do_delta_rule(StateStore&, uint32_t, const DeltaShape&, const DeltaInputs&, std::span<const StateRun>,
                      Mat) override {}

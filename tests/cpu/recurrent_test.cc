@@ -273,6 +273,7 @@ TEST_CASE("norms and gates of recurrent layers equal the reference's at odd size
       const uint32_t rows = 3, cols = head_dim * 3;
       const auto x = random_floats(rows * cols, head_dim, 4), gate = random_floats(rows * cols, head_dim + 1, 9);
       auto rate = random_floats(cols, head_dim + 2, 2);
+      const auto bias = random_floats(cols, head_dim + 3);
       for (float& r : rate) r = -std::fabs(r);
       std::vector<float> got[2][4];
       Bench* benches[2] = {&cpu, &ref};
@@ -283,7 +284,8 @@ TEST_CASE("norms and gates of recurrent layers equal the reference's at odd size
         b.stream->l2_norm(normed, head_dim, 1e-6f);
         b.stream->glu(compute::Glu::sigmoid, s, normed, gated);
         b.stream->sigmoid(s);
-        b.stream->decay(d, b.weight(view_of(rate, cols, 1), Usage::vector));
+        b.stream->decay(d, b.weight(view_of(rate, cols, 1), Usage::vector),
+                        b.weight(view_of(bias, cols, 1), Usage::vector));
         got[i][0] = b.get(normed);
         got[i][1] = b.get(gated);
         got[i][2] = b.get(s);
@@ -300,7 +302,8 @@ TEST_CASE("norms and gates of extreme numbers") {
     const std::vector<float> x = {-1e30f, -100, -20, 0, 20, 100, 1e30f, -0.0f};
     const Mat s = b.mat(1, 8, x), d = b.mat(1, 8, x), zeros = b.mat(1, 8, std::vector<float>(8, 0.0f));
     b.stream->sigmoid(s);
-    b.stream->decay(d, b.weight(view_of(std::vector<float>(8, -1.0f), 8, 1), Usage::vector));
+    b.stream->decay(d, b.weight(view_of(std::vector<float>(8, -1.0f), 8, 1), Usage::vector),
+                    b.weight(view_of(std::vector<float>(8, 0.0f), 8, 1), Usage::vector));
     b.stream->l2_norm(zeros, 4, 1e-6f);
     const auto sigmoid = b.get(s), decay = b.get(d);
     for (size_t i = 0; i < 8; ++i) {
