@@ -175,6 +175,8 @@ inline constexpr std::array kDeltaNetCore = {
 inline constexpr std::array kDeltaNetProducts = {
     delta_net(matrix(Slot::delta_q_k_v, "blk.{}.attn_qkv.weight", Dim::embd, Dim::delta_q_k_v)),
     delta_net(matrix(Slot::delta_gate, "blk.{}.attn_gate.weight", Dim::embd, Dim::delta_v)),
+};
+inline constexpr std::array kDeltaNetRates = {
     delta_net(matrix(Slot::delta_decay, "blk.{}.ssm_alpha.weight", Dim::embd, Dim::delta_heads)),
     delta_net(matrix(Slot::delta_rate, "blk.{}.ssm_beta.weight", Dim::embd, Dim::delta_heads)),
 };

@@ -16,8 +16,8 @@ constexpr std::array kNorms = {
     vector(Slot::attn_norm, "blk.{}.attn_norm.weight", Dim::embd),
     vector(Slot::ffn_norm, "blk.{}.post_attention_norm.weight", Dim::embd),
 };
-constexpr auto kTensors =
-    join(kEnds, kNorms, attends(join(kAttentionWithoutNorm, kHeadNorms)), kDeltaNetProducts, kDeltaNetCore, kFfn);
+constexpr auto kTensors = join(kEnds, kNorms, attends(join(kAttentionWithoutNorm, kHeadNorms)), kDeltaNetProducts,
+                               kDeltaNetRates, kDeltaNetCore, kFfn);
 
 }  // namespace
 

@@ -17,7 +17,7 @@ constexpr std::array kNorms = {
     vector(Slot::ffn_norm, "blk.{}.post_attention_norm.weight", Dim::embd),
 };
 constexpr auto kTensors = join(kEnds, kNorms, attends(join(kAttentionWithoutNorm, kHeadNorms)), kDeltaNetProducts,
-                               kDeltaNetCore, kExperts, kSharedExpert, kSharedRouter);
+                               kDeltaNetRates, kDeltaNetCore, kExperts, kSharedExpert, kSharedRouter);
 
 }  // namespace
 

@@ -150,6 +150,7 @@ enum class Dim {
   delta_v_head,  ///< ssm.inner_size / time_step_rank
   delta_v,       ///< ssm.inner_size
   delta_q_k_v,   ///< 2 * ssm.group_count * ssm.state_size + inner_size
+  delta_rates,   ///< 2 * ssm.time_step_rank
   conv_taps,     ///< ssm.conv_kernel
 };
 
@@ -199,6 +200,7 @@ enum class Slot : uint32_t {
   delta_decay_bias,
   delta_decay_rate,
   delta_rate,
+  delta_rates,
   delta_taps,
   delta_norm,
   delta_output,

@@ -307,6 +307,8 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
       return uint64_t{delta.n_heads} * delta.v_dim;
     case Dim::delta_q_k_v:
       return delta.q_k_v();
+    case Dim::delta_rates:
+      return uint64_t{2} * delta.n_heads;
     case Dim::conv_taps:
       return delta.n_taps;
   }

@@ -19,7 +19,7 @@ uint64_t Workspace::cut_regions(Workspace& ws, const Hparams& hparams, uint32_t 
   for (Region* region : {&ws.x, &ws.picked, &ws.norm}) cut(*region, n_rows, hparams.n_embd);
   const bool recurrent = hparams.delta.n_heads > 0;
   const uint64_t q_k_v = recurrent ? hparams.max_dim(Dim::delta_q_k_v) : 0;
-  const uint64_t delta_v = recurrent ? hparams.max_dim(Dim::delta_v) : 0;
+  const uint64_t delta_v = recurrent ? std::max(hparams.max_dim(Dim::delta_v), hparams.max_dim(Dim::delta_rates)) : 0;
   cut(ws.q, n_rows, std::max(hparams.max_dim(Dim::q), q_k_v));
   cut(ws.k, n_rows, hparams.max_dim(Dim::k));
   cut(ws.v, n_rows, hparams.max_dim(Dim::v));

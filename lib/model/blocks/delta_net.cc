@@ -24,6 +24,17 @@ compute::DeltaShape shape_of(const Block& block) {
   return shape;
 }
 
+/// What decay and rate are made of, out of the product that has both: for each head of the keys as many rates as it has
+/// heads of the values, and then as many decays.
+void split_rates(const Block& block, const compute::DeltaShape& shape, Mat both, Mat decay, Mat rate) {
+  const uint32_t n = both.rows * shape.n_k_heads, each = shape.n_heads / shape.n_k_heads;
+  const auto heads = [&](Mat m, uint32_t first, uint32_t stride) {
+    return Mat{m.buffer, m.offset + first, n, each, stride};
+  };
+  block.stream.copy(heads(both, 0, 2 * each), heads(rate, 0, each));
+  block.stream.copy(heads(both, each, 2 * each), heads(decay, 0, each));
+}
+
 }  // namespace
 
 void delta_net(const Block& block, const StatePass& pass, Mat x) {
@@ -36,10 +47,14 @@ void delta_net(const Block& block, const StatePass& pass, Mat x) {
 
   const Mat mixed = space.q.mat(n, block.dim(Dim::delta_q_k_v)), gate = space.gate.mat(n, v_cols);
   const Mat decay = space.decay.mat(n, shape.n_heads), rate = space.rate.mat(n, shape.n_heads);
+  const Mat both = space.attn.mat(n, 2 * shape.n_heads);
+  const bool joined = block.weights.find(Slot::delta_rates, block.layer) != nullptr;
   const MatmulTarget products[] = {
       block.product(Slot::delta_q_k_v, Slot::none, mixed), block.product(Slot::delta_gate, Slot::none, gate),
-      block.product(Slot::delta_decay, Slot::none, decay), block.product(Slot::delta_rate, Slot::none, rate)};
-  stream.matmul(norm, products);
+      joined ? block.product(Slot::delta_rates, Slot::none, both) : block.product(Slot::delta_rate, Slot::none, rate),
+      block.product(Slot::delta_decay, Slot::none, decay)};
+  stream.matmul(norm, std::span(products).first(joined ? 3 : 4));
+  if (joined) split_rates(block, shape, both, decay, rate);
 
   const Mat q_k_v = space.up.mat(n, mixed.cols);
   stream.causal_conv(pass.states, block.layer, mixed, block.weight(Slot::delta_taps), pass.runs, q_k_v);
