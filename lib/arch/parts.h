@@ -58,6 +58,14 @@ constexpr TensorSpec separate(TensorSpec tensor) {
   return beside_experts(tensor);
 }
 
+constexpr TensorSpec delta_net(TensorSpec tensor) { return when(When::delta_net, tensor); }
+/// All of them, in layers that attend.
+template <size_t kSize>
+constexpr auto attends(std::array<TensorSpec, kSize> tensors) {
+  for (TensorSpec& tensor : tensors) tensor.when = When::attends;
+  return tensors;
+}
+
 /// Sizes, heads and the norm's epsilon.
 inline constexpr std::array kSizeKeys = {
     Key::context_length,      Key::embedding_length, Key::block_count, Key::vocab_size,
@@ -78,6 +86,12 @@ inline constexpr std::array kExpertKeys = {
     Key::expert_used_count,
     Key::expert_weights_scale,
     Key::expert_feed_forward_length,
+};
+
+/// Gated delta nets, and which layers are such.
+inline constexpr std::array kDeltaNetKeys = {
+    Key::full_attention_interval, Key::recurrent_layers, Key::conv_kernel, Key::state_size, Key::inner_size,
+    Key::time_step_rank,          Key::group_count,
 };
 
 /// Embeddings and the output, which may be tied.
@@ -150,6 +164,23 @@ inline constexpr std::array kRowNorms = {
     vector(Slot::attn_k_norm, "blk.{}.attn_k_norm.weight", Dim::k),
 };
 
+/// Gated delta nets: everything but their products of the input.
+inline constexpr std::array kDeltaNetCore = {
+    delta_net(TensorSpec{Slot::delta_taps, "blk.{}.ssm_conv1d.weight", Role::vector, Dim::conv_taps, Dim::delta_q_k_v}),
+    delta_net(vector(Slot::delta_decay_bias, "blk.{}.ssm_dt.bias", Dim::delta_heads)),
+    delta_net(vector(Slot::delta_decay_rate, "blk.{}.ssm_a", Dim::delta_heads)),
+    delta_net(vector(Slot::delta_norm, "blk.{}.ssm_norm.weight", Dim::delta_v_head)),
+    delta_net(matrix(Slot::delta_output, "blk.{}.ssm_out.weight", Dim::delta_v, Dim::embd)),
+};
+inline constexpr std::array kDeltaNetProducts = {
+    delta_net(matrix(Slot::delta_q_k_v, "blk.{}.attn_qkv.weight", Dim::embd, Dim::delta_q_k_v)),
+    delta_net(matrix(Slot::delta_gate, "blk.{}.attn_gate.weight", Dim::embd, Dim::delta_v)),
+};
+inline constexpr std::array kDeltaNetRates = {
+    delta_net(matrix(Slot::delta_decay, "blk.{}.ssm_alpha.weight", Dim::embd, Dim::delta_heads)),
+    delta_net(matrix(Slot::delta_rate, "blk.{}.ssm_beta.weight", Dim::embd, Dim::delta_heads)),
+};
+
 /// Norms of what attention and the feed-forward block hand on.
 inline constexpr std::array kPostNorms = {
     vector(Slot::attn_post_norm, "blk.{}.post_attention_norm.weight", Dim::embd),
@@ -220,6 +251,11 @@ inline constexpr std::array kSharedExpert = {
     shared(matrix(Slot::shared_gate, "blk.{}.ffn_gate_shexp.weight", Dim::embd, Dim::ff_shared)),
     shared(matrix(Slot::shared_up, "blk.{}.ffn_up_shexp.weight", Dim::embd, Dim::ff_shared)),
     shared(matrix(Slot::shared_down, "blk.{}.ffn_down_shexp.weight", Dim::ff_shared, Dim::embd)),
+};
+
+/// How much of it counts, as the score whose sigmoid that is.
+inline constexpr std::array kSharedRouter = {
+    shared(matrix(Slot::shared_router, "blk.{}.ffn_gate_inp_shexp.weight", Dim::embd, Dim::one)),
 };
 
 }  // namespace quern::arch

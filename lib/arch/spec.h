@@ -97,6 +97,14 @@ enum class Key : uint32_t {
   yarn_beta_fast,
   yarn_beta_slow,
   yarn_log_multiplier,
+  rope_sections,
+  full_attention_interval,
+  recurrent_layers,
+  conv_kernel,
+  state_size,
+  inner_size,
+  time_step_rank,
+  group_count,
   count_,
 };
 inline constexpr size_t kKeys = static_cast<size_t>(Key::count_);
@@ -119,7 +127,7 @@ enum class Dim {
   dense_2_out,
   dense_3_in,
   k_head,     ///< key_length
-  q,          ///< head_count * key_length
+  q,          ///< head_count * key_length, twice that where the output is gated
   k,          ///< head_count_kv * key_length
   v,          ///< head_count_kv * value_length
   q_k,        ///< q + k
@@ -137,8 +145,14 @@ enum class Dim {
   experts,    ///< expert_count
   ff_expert,  ///< expert_feed_forward_length
   ff_expert_twice,
-  ff_shared,  ///< expert_shared_feed_forward_length
-  half_rot,   ///< rope_dimension_count / 2
+  ff_shared,     ///< expert_shared_feed_forward_length
+  half_rot,      ///< rope_dimension_count / 2
+  delta_heads,   ///< ssm.time_step_rank: heads of the values of a gated delta net
+  delta_v_head,  ///< ssm.inner_size / time_step_rank
+  delta_v,       ///< ssm.inner_size
+  delta_q_k_v,   ///< 2 * ssm.group_count * ssm.state_size + inner_size
+  delta_rates,   ///< 2 * ssm.time_step_rank
+  conv_taps,     ///< ssm.conv_kernel
 };
 
 /// The places where tensors go. Those from `attn_norm` on exist once per layer. A post_norm normalizes what a block has
@@ -181,6 +195,16 @@ enum class Slot : uint32_t {
   attn_post_norm,
   attn_end_norm,
   attn_end_norm_bias,
+  delta_q_k_v,
+  delta_gate,
+  delta_decay,
+  delta_decay_bias,
+  delta_decay_rate,
+  delta_rate,
+  delta_rates,
+  delta_taps,
+  delta_norm,
+  delta_output,
   ffn_norm,
   ffn_norm_bias,
   ffn_gate,
@@ -201,6 +225,7 @@ enum class Slot : uint32_t {
   experts_gate_bias,
   experts_up_bias,
   experts_down_bias,
+  shared_router,
   shared_gate,
   shared_up,
   shared_down,
@@ -235,8 +260,9 @@ enum class Experts {
   per_head,  ///< no experts: one matrix per query head, stacked in one tensor
 };
 
-/// Where there is a tensor: in layers with or without experts, in models with or without a rank of queries.
-enum class When { always, dense, with_experts, with_shared_expert, with_q_rank, without_q_rank };
+/// Where there is a tensor: in layers with or without experts, in models with or without a rank of queries, in layers
+/// that attend or in those that are gated delta nets.
+enum class When { always, dense, with_experts, with_shared_expert, with_q_rank, without_q_rank, attends, delta_net };
 
 /// The part of a tensor that a slot takes, where several share one: features [first, first + its own) of `of`. Features
 /// are the rows of a matrix and the elements of a vector.
@@ -283,6 +309,11 @@ struct ArchSpec {
   /// Models of exactly so many layers scale scores by the width per head, embedding_length / head_count, in place of
   /// key_length. 0: none do.
   uint32_t scores_by_width_layers = 0;
+  /// attn_q makes of every head its query and, behind it, as many numbers whose sigmoids multiply what the head hands
+  /// on.
+  bool output_gate = false;
+  /// Gated delta nets: neighbouring heads of the values share one of the keys, and not those n_k_heads apart.
+  bool delta_neighbours_share = false;
 };
 
 /// The architecture of that name, or nullptr.

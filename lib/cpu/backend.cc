@@ -11,6 +11,7 @@
 #include "lib/cpu/kernels/rope.h"
 #include "lib/cpu/kernels/route.h"
 #include "lib/cpu/matmul/matmul.h"
+#include "lib/cpu/recurrent/recurrent.h"
 #include "lib/cpu/target_name.h"
 #include "lib/cpu/weight.h"
 
@@ -40,7 +41,7 @@ class Buffer final : public compute::Buffer {
 
 class Stream final : public compute::Stream {
  public:
-  explicit Stream(base::ThreadPool& pool) : pool_(pool), matmul_(pool), attention_(pool) {}
+  explicit Stream(base::ThreadPool& pool) : pool_(pool), matmul_(pool), attention_(pool), recurrent_(pool) {}
 
  protected:
   void do_upload(std::span<const float> from, Mat to) override {
@@ -61,6 +62,12 @@ class Stream final : public compute::Stream {
     const float* w = static_cast<const VectorWeight&>(weight).data();
     const float* b = bias != nullptr ? static_cast<const VectorWeight&>(*bias).data() : nullptr;
     each_row(x, [&](uint32_t r) { layer_norm_row(x.row(r), w, b, eps, out.row(r), x.cols); });
+  }
+
+  void do_l2_norm(Mat x, uint32_t head_dim, float eps) override {
+    each_row(x, [&](uint32_t r) {
+      for (float* head = x.row(r); head < x.row(r) + x.cols; head += head_dim) l2_norm_row(head, eps, head_dim);
+    });
   }
 
   void do_matmul(Mat x, std::span<const MatmulTarget> targets) override { matmul_.run(x, targets); }
@@ -95,6 +102,19 @@ class Stream final : public compute::Stream {
     each_row(x, [&](uint32_t r) { softcap_row(x.row(r), cap, x.cols); });
   }
 
+  void do_sigmoid(Mat x) override {
+    each_row(x, [&](uint32_t r) { sigmoid_row(x.row(r), x.cols); });
+  }
+
+  void do_decay(Mat x, const compute::Weight& rate, const compute::Weight& bias) override {
+    const float* w = static_cast<const VectorWeight&>(rate).data();
+    const float* b = static_cast<const VectorWeight&>(bias).data();
+    each_row(x, [&](uint32_t r) {
+      add_row(x.row(r), b, x.cols);
+      decay_row(x.row(r), w, x.cols);
+    });
+  }
+
   void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) override {
     const float* const bias =
         routing.choice_bias ? static_cast<const VectorWeight*>(routing.choice_bias)->data() : nullptr;
@@ -127,6 +147,17 @@ class Stream final : public compute::Stream {
     attention_.run(static_cast<const KvStore&>(kv), layer, shape, q, rows, out);
   }
 
+  void do_causal_conv(compute::StateStore& states, uint32_t layer, Mat x, const compute::Weight& taps,
+                      std::span<const compute::StateRun> runs, Mat out) override {
+    const float* w = static_cast<const VectorWeight&>(taps).data();
+    recurrent_.causal_conv(static_cast<const StateStore&>(states), layer, x, w, runs, out);
+  }
+
+  void do_delta_rule(compute::StateStore& states, uint32_t layer, const compute::DeltaShape& shape,
+                     const compute::DeltaInputs& in, std::span<const compute::StateRun> runs, Mat out) override {
+    recurrent_.delta_rule(static_cast<const StateStore&>(states), layer, shape, in, runs, out);
+  }
+
   void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
     for (uint32_t r = 0; r < out.rows; ++r) std::memmove(out.row(r), x.row(rows[r]), x.cols * sizeof(float));
   }
@@ -156,6 +187,7 @@ class Stream final : public compute::Stream {
   base::ThreadPool& pool_;
   Matmul matmul_;
   Attention attention_;
+  Recurrent recurrent_;
   std::vector<float> route_memory_;
 };
 
@@ -202,6 +234,10 @@ class Backend final : public compute::Backend {
 
   Result<std::unique_ptr<compute::KvStore>> make_kv_store(const compute::KvShape& shape) override {
     return std::unique_ptr<compute::KvStore>(std::make_unique<KvStore>(shape));
+  }
+
+  Result<std::unique_ptr<compute::StateStore>> make_state_store(const compute::StateShape& shape) override {
+    return std::unique_ptr<compute::StateStore>(std::make_unique<StateStore>(shape));
   }
 
   Result<std::unique_ptr<compute::Stream>> make_stream() override {

@@ -151,6 +151,7 @@ class Binder {
   bool wanted(const TensorSpec& spec, uint32_t layer) const {
     const bool with_experts = hparams_.layers[layer].experts;
     const bool q_rank = hparams_.latent.q_rank > 0;
+    const bool attends = hparams_.layers[layer].mixer == LayerMixer::attention;
     switch (spec.when) {
       case When::always:
         return true;
@@ -164,6 +165,10 @@ class Binder {
         return q_rank;
       case When::without_q_rank:
         return !q_rank;
+      case When::attends:
+        return attends;
+      case When::delta_net:
+        return !attends;
     }
     return false;
   }

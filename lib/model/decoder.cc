@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "lib/model/blocks/block.h"
+#include "lib/model/blocks/delta_net.h"
 #include "lib/model/blocks/experts.h"
 #include "lib/model/blocks/ffn.h"
 
@@ -19,6 +20,7 @@ Status Decoder::check(const KvStores& kv, const Workspace& workspace, const Deco
   };
   const bool sizes = n > 0 && n <= workspace.n_rows() && batch.positions.size() == n && batch.outputs.size() <= n &&
                      fits(KvSpan::all, kv.all, batch.all) && fits(KvSpan::window, kv.window, batch.window) &&
+                     (model_.hparams->delta.n_heads == 0 || (batch.recurrent != nullptr && !batch.runs.empty())) &&
                      (batch.states.empty() ? batch.logits.size() == batch.outputs.size() * model_.hparams->n_vocab
                                            : batch.states.size() == batch.outputs.size() * model_.hparams->n_embd);
   QUERN_ENSURE(model_.runnable() && sizes, Errc::internal, "decoder: a batch whose parts do not fit together");
@@ -93,7 +95,9 @@ Status Decoder::run(compute::Stream& stream, const KvStores& kv, Workspace& work
     const Block block{stream, *model_.spec, hp, model_.weights, workspace, layer};
     AttentionPass pass = pass_of(inputs, layer, kv, batch);
     // Nothing reads the last layer's output but the rows whose logits are wanted. An observer sees all rows.
-    if (layer + 1 == hp.n_layer && batch.outputs.size() < n && !stream.observed()) {
+    if (hp.layers[layer].mixer == LayerMixer::delta_net) {
+      delta_net(block, {*batch.recurrent, batch.runs}, x);
+    } else if (layer + 1 == hp.n_layer && batch.outputs.size() < n && !stream.observed()) {
       std::vector<compute::AttentionRow> picked_rows;
       for (const uint32_t row : batch.outputs) picked_rows.push_back(pass.rows[row]);
       pass.rows = picked_rows;
@@ -159,5 +163,7 @@ void Decoder::compute_logits(const Block& block, Mat x, std::span<float> out) co
     stream.download(logits, out.subspan(uint64_t{begin} * hp.n_vocab, uint64_t{n} * hp.n_vocab));
   }
 }
+
+compute::StateShape Decoder::state_shape() const { return model::state_shape(*model_.hparams); }
 
 }  // namespace quern::model

@@ -30,6 +30,9 @@ struct DecodeBatch {
   std::span<const uint32_t> outputs;   ///< increasing row numbers whose logits are wanted
   std::span<float> logits;             ///< [outputs, n_vocab]; or empty where `states` are wanted:
   std::span<float> states;             ///< [outputs, n_embd]: what logits would be made of, normalized
+  /// The states of recurrent layers, and the rows by sequence; needed where the model has such layers.
+  compute::StateStore* recurrent = nullptr;
+  std::span<const compute::StateRun> runs{};
 };
 
 /// Immutable; borrows the model, which must be runnable(). Thread-safe as long as streams, stores and workspaces are
@@ -55,6 +58,8 @@ class Decoder {
   compute::KvShape kv_shape(KvSpan span, compute::KvType type_k, compute::KvType type_v) const {
     return kv_map_.shape(span, model_.weights.quantized(), type_k, type_v);
   }
+  /// The states that it needs; no layers where it has no recurrent ones.
+  compute::StateShape state_shape() const;
 
  private:
   /// What the layers of a pass share.

@@ -49,6 +49,7 @@ std::vector<LayerParams> layer_params(const KeyValues& values, const KeyReader& 
   uint32_t full_every = spec.full_layer_every;
   if (const auto every = static_cast<uint32_t>(values.scalar(Key::sliding_window_pattern)); every > 0)
     full_every = every;
+  const auto attention_every = static_cast<uint32_t>(values.scalar(Key::full_attention_interval));
   std::vector<LayerParams> out(n_layer);
   for (uint32_t i = 0; i < n_layer; ++i) {
     const auto whole = [&](Key key) { return static_cast<uint32_t>(values.of_layer(key, i)); };
@@ -60,6 +61,9 @@ std::vector<LayerParams> layer_params(const KeyValues& values, const KeyReader& 
     layer.windowed = window && (window_by_layer ? whole(Key::sliding_window_pattern) != 0 : !full);
     const bool rotates = spec.rope != arch::Rope::none && !last_of(spec.no_rope_every, i);
     layer.rope = !rotates ? LayerRope::none : layer.windowed && local_rope ? LayerRope::local : LayerRope::global;
+    const bool recurrent =
+        reader.per_layer(Key::recurrent_layers) ? whole(Key::recurrent_layers) != 0 : !last_of(attention_every, i);
+    layer.mixer = recurrent ? LayerMixer::delta_net : LayerMixer::attention;
     layer.experts = values.scalar(Key::expert_count) > 0 && i >= values.scalar(Key::leading_dense_blocks);
   }
   return out;
@@ -116,6 +120,37 @@ void set_scales(Hparams& hp, const KeyValues& values, const arch::ArchSpec& spec
   hp.logit_softcap = static_cast<float>(real(Key::logit_softcap));
 }
 
+Result<DeltaParams> delta_params(const KeyValues& values, const KeyReader& reader) {
+  const auto whole = [&](Key key) { return static_cast<uint32_t>(values.scalar(key)); };
+  DeltaParams delta{whole(Key::group_count), whole(Key::time_step_rank), whole(Key::state_size), 0,
+                    whole(Key::conv_kernel)};
+  const uint32_t inner = whole(Key::inner_size);
+  for (const Key key : {Key::conv_kernel, Key::state_size, Key::inner_size, Key::time_step_rank, Key::group_count})
+    QUERN_ENSURE(whole(key) > 0, Errc::format, reader.where(key), "missing");
+  QUERN_ENSURE(inner % delta.n_heads == 0, Errc::format, reader.where(Key::inner_size),
+               "expected a multiple of ssm.time_step_rank = ", delta.n_heads, ", found ", inner);
+  delta.v_dim = inner / delta.n_heads;
+  QUERN_ENSURE(delta.n_heads % delta.n_k_heads == 0, Errc::format, reader.where(Key::group_count),
+               "expected a divisor of ssm.time_step_rank = ", delta.n_heads, ", found ", delta.n_k_heads);
+  return delta;
+}
+
+/// Pairs of rotated elements are dealt to the axes of positions in turns, as long as an axis has any left. The first
+/// three axes of text have the same positions; a pair beyond them would not be rotated.
+Status check_sections(const Hparams& hp, const KeyValues& values, const KeyReader& reader) {
+  const std::vector<double>& sections = values.all(Key::rope_sections);
+  if (sections.size() != kRopeAxes) return {};
+  uint32_t sum = 0;
+  for (const double section : sections) sum += static_cast<uint32_t>(section);
+  for (uint32_t pair = 0; pair < hp.n_rot / 2 && sum > 0; ++pair) {
+    const uint32_t turn = pair % sum;
+    QUERN_ENSURE(turn < 3 * sections[turn % 3], Errc::unsupported, reader.where(Key::rope_sections),
+                 "expected the first three sections to cover all ", hp.n_rot / 2, " pairs in turns, found ",
+                 sections[0], ", ", sections[1], ", ", sections[2], " and ", sections[3]);
+  }
+  return {};
+}
+
 /// The constraints on latent attention.
 Status check_latent(const Hparams& hp, const KeyReader& reader) {
   QUERN_ENSURE(hp.latent.kv_rank > 0, Errc::format, reader.where(Key::kv_rank), "missing");
@@ -148,6 +183,8 @@ Status check(const Hparams& hp, const arch::ArchSpec& spec, const KeyReader& rea
   }
   QUERN_ENSURE(hp.n_rot % 2 == 0 && hp.n_rot <= hp.k_dim, Errc::format, reader.where(Key::rope_dimension_count),
                "expected an even number up to the length of a head, ", hp.k_dim, ", found ", hp.n_rot);
+  QUERN_ENSURE(!hp.output_gate || hp.k_dim == hp.v_dim, Errc::format, reader.where(Key::value_length),
+               "expected attention.key_length = ", hp.k_dim, ", found ", hp.v_dim);
   return hp.latent.k_dim > 0 ? check_latent(hp, reader) : Status{};
 }
 
@@ -183,7 +220,12 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   if (spec.attention == arch::Attention::latent) {
     hp.latent = {whole(Key::q_rank), whole(Key::kv_rank), whole(Key::key_length_full), whole(Key::value_length_full)};
   }
+  hp.output_gate = spec.output_gate;
   QUERN_CHECK(check(hp, spec, reader));
+  QUERN_CHECK(check_sections(hp, values, reader));
+  if (reader.listed(Key::state_size)) {
+    QUERN_TRY(hp.delta, delta_params(values, reader));
+  }
   QUERN_TRY(hp.experts, expert_params(values, reader));
   set_scales(hp, values, spec);
   QUERN_TRY(hp.rope, rope_params(values, reader));
@@ -219,7 +261,7 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
     case Dim::dense_3_in:
       return dense_3_in;
     case Dim::q:
-      return uint64_t{l.n_head} * k_dim;
+      return uint64_t{l.n_head} * k_dim * (output_gate ? 2 : 1);
     case Dim::k:
       return uint64_t{l.n_head_kv} * k_dim;
     case Dim::v:
@@ -260,6 +302,18 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
       return experts.n_ff_shared;
     case Dim::half_rot:
       return n_rot / 2;
+    case Dim::delta_heads:
+      return delta.n_heads;
+    case Dim::delta_v_head:
+      return delta.v_dim;
+    case Dim::delta_v:
+      return uint64_t{delta.n_heads} * delta.v_dim;
+    case Dim::delta_q_k_v:
+      return delta.q_k_v();
+    case Dim::delta_rates:
+      return uint64_t{2} * delta.n_heads;
+    case Dim::conv_taps:
+      return delta.n_taps;
   }
   return 0;
 }

@@ -29,7 +29,11 @@ struct RopeParams {
 /// Which rotary embedding a layer has.
 enum class LayerRope { global, local, none };
 
+/// How a layer lets tokens see each other: by attention over a cache, or by a state.
+enum class LayerMixer { attention, delta_net };
+
 struct LayerParams {
+  LayerMixer mixer = LayerMixer::attention;
   uint32_t n_head = 0, n_head_kv = 0, n_ff = 0;
   bool windowed = false;  ///< sees the sliding window alone
   LayerRope rope = LayerRope::global;
@@ -41,6 +45,14 @@ struct LatentParams {
   uint32_t q_rank = 0;            ///< 0: queries are made in one step
   uint32_t kv_rank = 0;           ///< 0: there is none
   uint32_t k_dim = 0, v_dim = 0;  ///< of a head, once made
+};
+
+/// Gated delta nets.
+struct DeltaParams {
+  uint32_t n_k_heads = 0, n_heads = 0;  ///< of queries and keys; of values. 0: there are none
+  uint32_t k_dim = 0, v_dim = 0;        ///< of a head
+  uint32_t n_taps = 0;                  ///< of the convolution, the present token's included
+  uint64_t q_k_v() const { return uint64_t{2} * n_k_heads * k_dim + uint64_t{n_heads} * v_dim; }
 };
 
 /// Mixtures of experts.
@@ -76,8 +88,10 @@ struct Hparams {
   double attention_temperature = 0;
   float attention_softcap = 0, logit_softcap = 0;  ///< c * tanh(x / c) where > 0
   RopeParams rope;
-  RopeParams rope_local;  ///< of layers with LayerRope::local
+  RopeParams rope_local;     ///< of layers with LayerRope::local
+  bool output_gate = false;  ///< attention: queries come with a gate of what the head hands on
   LatentParams latent;
+  DeltaParams delta;
   ExpertParams experts;
   std::vector<LayerParams> layers;
 

@@ -41,6 +41,7 @@ struct Row {
   double min, max;
   Default otherwise;
   bool per_layer = false;  ///< an array of integers, one per layer, is allowed too
+  uint32_t count = 1;      ///< more than 1: an array of so many integers
   std::span<const std::string_view> words = {};
 };
 
@@ -75,7 +76,7 @@ constexpr Row kTable[] = {
     {Key::feed_forward_length, "feed_forward_length", Kind::integer, 1, kMaxFf, kRequired, kPerLayer},
     {Key::rms_eps, "attention.layer_norm_rms_epsilon", Kind::real, 1e-30, 1, constant(0)},
     {Key::layer_norm_eps, "attention.layer_norm_epsilon", Kind::real, 1e-30, 1, constant(0)},
-    {Key::activation, "hidden_activation", Kind::choice, 0, 0, constant(kActivationAbsent), false, kActivations},
+    {Key::activation, "hidden_activation", Kind::choice, 0, 0, constant(kActivationAbsent), false, 1, kActivations},
     {Key::causal, "attention.causal", Kind::flag, 0, 1, constant(1)},
     {Key::pooling, "pooling_type", Kind::integer, 0, 4, constant(0)},
     {Key::dense_2_out, "dense_2_feat_out", Kind::integer, 1, kMaxEmbd, copy_of(Key::embedding_length)},
@@ -102,7 +103,8 @@ constexpr Row kTable[] = {
     {Key::rope_dimension_count, "rope.dimension_count", Kind::integer, 2, kMaxHeadDim, copy_of(Key::key_length)},
     {Key::rope_freq_base, "rope.freq_base", Kind::real, 1e-3, 1e30, constant(10000)},
     {Key::rope_freq_base_local, "rope.freq_base_swa", Kind::real, 1e-3, 1e30, copy_of(Key::rope_freq_base)},
-    {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, 0, constant(kScalingAbsent), false, kScalingTypes},
+    {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, 0, constant(kScalingAbsent), false, 1,
+     kScalingTypes},
     {Key::rope_scale_linear, "rope.scale_linear", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_scaling_factor, "rope.scaling.factor", Kind::real, 0, 1e6, copy_of(Key::rope_scale_linear)},
     {Key::rope_original_context, "rope.scaling.original_context_length", Kind::integer, 1, kMaxContext,
@@ -113,6 +115,14 @@ constexpr Row kTable[] = {
     {Key::yarn_beta_fast, "rope.scaling.yarn_beta_fast", Kind::real, 1e-3, 1e6, constant(32)},
     {Key::yarn_beta_slow, "rope.scaling.yarn_beta_slow", Kind::real, 1e-3, 1e6, constant(1)},
     {Key::yarn_log_multiplier, "rope.scaling.yarn_log_multiplier", Kind::real, 0, 1e3, constant(0)},
+    {Key::rope_sections, "rope.dimension_sections", Kind::integer, 0, kMaxHeadDim, constant(0), false, kRopeAxes},
+    {Key::full_attention_interval, "full_attention_interval", Kind::integer, 1, 1024, constant(1)},
+    {Key::recurrent_layers, "attention.recurrent_layers", Kind::integer, 0, 1, constant(0), kPerLayer},
+    {Key::conv_kernel, "ssm.conv_kernel", Kind::integer, 1, 256, constant(0)},
+    {Key::state_size, "ssm.state_size", Kind::integer, 1, kMaxHeadDim, constant(0)},
+    {Key::inner_size, "ssm.inner_size", Kind::integer, 1, kMaxEmbd, constant(0)},
+    {Key::time_step_rank, "ssm.time_step_rank", Kind::integer, 1, kMaxHeads, constant(0)},
+    {Key::group_count, "ssm.group_count", Kind::integer, 1, kMaxHeads, constant(0)},
 };
 static_assert(std::size(kTable) == arch::kKeys, "a key without a row");
 
@@ -141,12 +151,13 @@ class KeyReader::One {
       out = {choice};
       return {};
     }
-    const bool array = reader_.per_layer(row_.key);
+    const bool layers = reader_.per_layer(row_.key), array = layers || row_.count > 1;
     if (array) {
       QUERN_TRY(out, integers());
-      const double n_layer = values.scalar(Key::block_count);
-      QUERN_ENSURE(static_cast<double>(out.size()) == n_layer, Errc::format, where(),
-                   "expected one element for each of ", n_layer, " layers, found ", out.size());
+      const double expected = layers ? values.scalar(Key::block_count) : row_.count;
+      QUERN_ENSURE(static_cast<double>(out.size()) == expected, Errc::format, where(), "expected ",
+                   layers ? "one element for each of " : "", expected, layers ? " layers" : " elements", ", found ",
+                   out.size());
     } else {
       QUERN_TRY(const double value, number());
       out = {value};

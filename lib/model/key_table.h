@@ -21,6 +21,7 @@ constexpr double kActivationAbsent = -1, kActivationSilu = 2;
 constexpr double kScalingAbsent = -1, kScalingLinear = 1, kScalingYarn = 2;
 
 constexpr double kMaxFf = 1 << 24;  ///< features of a feed-forward block
+constexpr uint32_t kRopeAxes = 4;   ///< of positions: elements of the key rope.dimension_sections
 
 /// The values of all keys, by key: one, or one per layer.
 class KeyValues {

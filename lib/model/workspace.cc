@@ -17,20 +17,28 @@ uint64_t Workspace::cut_regions(Workspace& ws, const Hparams& hparams, uint32_t 
     regions.push_back(&region);
   };
   for (Region* region : {&ws.x, &ws.picked, &ws.norm}) cut(*region, n_rows, hparams.n_embd);
-  cut(ws.q, n_rows, hparams.max_dim(Dim::q));
+  const bool recurrent = hparams.delta.n_heads > 0;
+  const uint64_t q_k_v = recurrent ? hparams.max_dim(Dim::delta_q_k_v) : 0;
+  const uint64_t delta_v = recurrent ? std::max(hparams.max_dim(Dim::delta_v), hparams.max_dim(Dim::delta_rates)) : 0;
+  cut(ws.q, n_rows, std::max(hparams.max_dim(Dim::q), q_k_v));
   cut(ws.k, n_rows, hparams.max_dim(Dim::k));
   cut(ws.v, n_rows, hparams.max_dim(Dim::v));
-  cut(ws.attn, n_rows, hparams.max_dim(Dim::attn));
+  cut(ws.attn, n_rows, std::max(hparams.max_dim(Dim::attn), delta_v));
+  if (recurrent) {
+    for (Region* region : {&ws.decay, &ws.rate}) cut(*region, n_rows, hparams.delta.n_heads);
+  }
   const uint64_t n_heads = hparams.latent.kv_rank > 0 ? hparams.max_dim(Dim::heads) : 0;
   if (n_heads > 0) {
     cut(ws.q_rank, n_rows, hparams.latent.q_rank);
     cut(ws.full_heads, n_rows, n_heads * std::max(hparams.latent.k_dim, hparams.latent.v_dim));
     cut(ws.heads, n_rows, n_heads);
   }
+  if (hparams.output_gate) cut(ws.full_heads, n_rows, hparams.max_dim(Dim::attn));
   const ExpertParams& experts = hparams.experts;
   const uint64_t ff =
       std::max({hparams.max_dim(Dim::ff), uint64_t{experts.n_used} * experts.n_ff, uint64_t{experts.n_ff_shared}});
-  for (Region* region : {&ws.gate, &ws.up}) cut(*region, n_rows, ff);
+  cut(ws.gate, n_rows, std::max(ff, delta_v));
+  cut(ws.up, n_rows, std::max(ff, q_k_v));
   for (Region* region : {&ws.cos_sin, &ws.cos_sin_local, &ws.cos_sin_picked}) cut(*region, n_rows, hparams.n_rot);
   for (Region* region : {&ws.warmth, &ws.warmth_picked}) cut(*region, n_rows, 1);
   if (experts.n > 0) {
@@ -38,6 +46,7 @@ uint64_t Workspace::cut_regions(Workspace& ws, const Hparams& hparams, uint32_t 
     for (Region* region : {&ws.chosen, &ws.chosen_weights}) cut(*region, n_rows, experts.n_used);
     cut(ws.expert_out, uint64_t{n_rows} * experts.n_used, hparams.n_embd);
     if (experts.n_ff_shared > 0) cut(ws.shared, n_rows, hparams.n_embd);
+    if (experts.n_ff_shared > 0) cut(ws.shared_score, n_rows, 1);
   }
   if (with_logits) cut(ws.logits, std::min(n_rows, kMaxLogitRows), hparams.n_vocab);
   return end;

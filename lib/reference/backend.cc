@@ -10,6 +10,7 @@
 #include "lib/base/half.h"
 #include "lib/quant/format.h"
 #include "lib/reference/kv_store.h"
+#include "lib/reference/recurrent.h"
 
 namespace quern::reference {
 
@@ -113,6 +114,7 @@ double gated(Glu kind, double gate, double up) {
     const double g = std::min(gate, 7.0);
     return g / (1.0 + std::exp(-1.702 * g)) * (std::clamp(up, -7.0, 7.0) + 1);
   }
+  if (kind == Glu::sigmoid) return up / (1.0 + std::exp(-gate));
   return gelu_of(gate) * up;
 }
 
@@ -207,6 +209,15 @@ class Stream final : public compute::Stream {
     }
   }
 
+  void do_l2_norm(Mat x, uint32_t head_dim, float eps) override {
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      for (float* head = x.row(r); head < x.row(r) + x.cols; head += head_dim) {
+        const double length = std::max(std::sqrt(dot(head, head, head_dim)), static_cast<double>(eps));
+        for (uint32_t i = 0; i < head_dim; ++i) head[i] = static_cast<float>(head[i] / length);
+      }
+    }
+  }
+
   void do_matmul(Mat x, std::span<const MatmulTarget> targets) override {
     for (const MatmulTarget& t : targets) {
       for (uint32_t r = 0; r < x.rows; ++r) {
@@ -269,6 +280,21 @@ class Stream final : public compute::Stream {
     });
   }
 
+  void do_sigmoid(Mat x) override {
+    each_element(x, [&](float& value, uint32_t) {
+      value = static_cast<float>(1 / (1 + std::exp(-static_cast<double>(value))));
+    });
+  }
+
+  void do_decay(Mat x, const compute::Weight& rate, const compute::Weight& bias) override {
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      for (uint32_t c = 0; c < x.cols; ++c) {
+        const double value = static_cast<double>(x.row(r)[c]) + own(bias).row(0)[c], softplus = value > 30 ? value : std::log1p(std::exp(value));
+        x.row(r)[c] = static_cast<float>(std::exp(own(rate).row(0)[c] * softplus));
+      }
+    }
+  }
+
   void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) override {
     for (uint32_t r = 0; r < scores.rows; ++r) {
       route_row({scores.row(r), scores.cols}, routing, {experts.row(r), experts.cols}, weights.row(r));
@@ -315,6 +341,16 @@ class Stream final : public compute::Stream {
     for (uint32_t r = 0; r < q.rows; ++r) {
       for (uint32_t h = 0; h < shape.n_heads; ++h) attend(store, layer, shape, q.row(r), rows[r], h, out.row(r));
     }
+  }
+
+  void do_causal_conv(compute::StateStore& states, uint32_t layer, Mat x, const compute::Weight& taps,
+                      std::span<const compute::StateRun> runs, Mat out) override {
+    for (const auto& run : runs) conv_run(static_cast<StateStore&>(states), layer, x, own(taps).row(0), run, out);
+  }
+
+  void do_delta_rule(compute::StateStore& states, uint32_t layer, const compute::DeltaShape& shape,
+                     const compute::DeltaInputs& in, std::span<const compute::StateRun> runs, Mat out) override {
+    for (const auto& run : runs) delta_run(static_cast<StateStore&>(states), layer, shape, in, run, out);
   }
 
   void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
@@ -400,6 +436,10 @@ class Backend final : public compute::Backend {
 
   Result<std::unique_ptr<compute::KvStore>> make_kv_store(const compute::KvShape& shape) override {
     return std::unique_ptr<compute::KvStore>(std::make_unique<KvStore>(shape));
+  }
+
+  Result<std::unique_ptr<compute::StateStore>> make_state_store(const compute::StateShape& shape) override {
+    return std::unique_ptr<compute::StateStore>(std::make_unique<StateStore>(shape));
   }
 
   Result<std::unique_ptr<compute::Stream>> make_stream() override {

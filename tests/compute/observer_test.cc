@@ -45,6 +45,12 @@ struct FakeStream final : Stream {
   void do_scale(Mat, float) override {}
   void do_scale_rows(Mat, Mat) override {}
   void do_softcap(Mat, float) override {}
+  void do_l2_norm(Mat, uint32_t, float) override {}
+  void do_sigmoid(Mat) override {}
+  void do_decay(Mat, const Weight&, const Weight&) override {}
+  void do_causal_conv(StateStore&, uint32_t, Mat, const Weight&, std::span<const StateRun>, Mat) override {}
+  void do_delta_rule(StateStore&, uint32_t, const DeltaShape&, const DeltaInputs&, std::span<const StateRun>,
+                     Mat) override {}
   void do_route(Mat, const Routing&, Mat, Mat) override {}
   void do_matmul_experts(Mat, Mat, std::span<const ExpertTarget>) override { calls += "experts "; }
   void do_combine(Mat, Mat, Mat) override {}

@@ -120,6 +120,37 @@ class Model:
             self.matrix(b + "ffn_up_shexp.weight", N_EMBD, shared)
             self.matrix(b + "ffn_down_shexp.weight", shared, N_EMBD)
 
+    def shared_expert(self, layer, n_ff):
+        """Weighted by a score of its own."""
+        b = f"blk.{layer}."
+        self.tensors.append([b + "ffn_gate_inp_shexp.weight", [N_EMBD], 0.5, 0.0])
+        self.matrix(b + "ffn_gate_shexp.weight", N_EMBD, n_ff)
+        self.matrix(b + "ffn_up_shexp.weight", N_EMBD, n_ff)
+        self.matrix(b + "ffn_down_shexp.weight", n_ff, N_EMBD)
+
+    def gated_attention(self, layer):
+        q, kv, b = self.heads * self.k_dim, self.heads_kv * self.k_dim, f"blk.{layer}."
+        for name, rows in (("q", 2 * q), ("k", kv), ("v", kv)):
+            self.matrix(f"{b}attn_{name}.weight", N_EMBD, rows, gain=3)
+        self.matrix(b + "attn_output.weight", q, N_EMBD)
+        self.norm(b + "attn_q_norm.weight", self.k_dim)
+        self.norm(b + "attn_k_norm.weight", self.k_dim)
+
+    def delta_net(self, layer, k_heads, v_heads, dim, taps, joined=False):
+        b, qkv, v = f"blk.{layer}.", (2 * k_heads + v_heads) * dim, v_heads * dim
+        self.matrix(b + "attn_qkv.weight", N_EMBD, qkv, gain=3)
+        self.matrix(b + "attn_gate.weight", N_EMBD, v)
+        self.tensors.append([b + "ssm_conv1d.weight", [taps, qkv], 0.5, 0.25])
+        self.tensors.append([b + "ssm_dt.bias", [v_heads], 1.0, -1.0])
+        self.tensors.append([b + "ssm_a", [v_heads], 0.5, -0.75])
+        if joined:
+            self.matrix(b + "ssm_ba.weight", N_EMBD, 2 * v_heads)
+        else:
+            self.matrix(b + "ssm_beta.weight", N_EMBD, v_heads)
+            self.matrix(b + "ssm_alpha.weight", N_EMBD, v_heads)
+        self.norm(b + "ssm_norm.weight", dim)
+        self.matrix(b + "ssm_out.weight", v, N_EMBD)
+
     def heads_of_own_length(self):
         self.key("attention.key_length", "u32", self.k_dim)
         self.key("attention.value_length", "u32", self.k_dim)
@@ -645,6 +676,66 @@ def jina_bert_v3():
     return m
 
 
+def next_token_layer(m, layer):
+    """What a layer that predicts further tokens has beside those of a layer that attends."""
+    b = f"blk.{layer}.nextn."
+    m.matrix(b + "eh_proj.weight", 2 * N_EMBD, N_EMBD)
+    m.norm(b + "enorm.weight")
+    m.norm(b + "hnorm.weight")
+
+
+def gated_layers(m, feed_forward, joined=False):
+    """Every fourth layer attends, and so does the last if it predicts further tokens, which is not used."""
+    predicts = m.layers % 4 == 1
+    k_heads, v_heads, dim, taps = 2, 4, 16, 4
+    m.heads_of_own_length()
+    m.rope(1e7, dimensions=16)
+    m.key("full_attention_interval", "u32", 4)
+    if predicts:
+        m.key("rope.dimension_sections", "i32s", [3, 3, 2, 0])
+        m.key("nextn_predict_layers", "u32", 1)
+    for name, number in (("conv_kernel", taps), ("state_size", dim), ("group_count", k_heads),
+                         ("time_step_rank", v_heads), ("inner_size", v_heads * dim)):
+        m.key("ssm." + name, "u32", number)
+    m.ends()
+    for i in range(m.layers):
+        m.norm(f"blk.{i}.attn_norm.weight")
+        if i % 4 == 3 or predicts and i == m.layers - 1:
+            m.gated_attention(i)
+        else:
+            m.delta_net(i, k_heads, v_heads, dim, taps, joined)
+        feed_forward(i)
+    if predicts:
+        next_token_layer(m, m.layers - 1)
+    return m
+
+
+def qwen35():
+    m = Model("qwen35", 40, k_dim=32, layers=5)
+    return gated_layers(m, lambda i: m.ffn(i, norm="post_attention_norm"))
+
+
+def gated_experts(m, joined=False):
+    m.key("expert_count", "u32", 8)
+    m.key("expert_used_count", "u32", 3)
+    m.key("expert_feed_forward_length", "u32", 40)
+    m.key("expert_shared_feed_forward_length", "u32", 48)
+
+    def feed_forward(i):
+        m.experts(i, 8, 40, norm="post_attention_norm")
+        m.shared_expert(i, 48)
+    return gated_layers(m, feed_forward, joined)
+
+
+def qwen35moe():
+    return gated_experts(Model("qwen35moe", 41, k_dim=32, layers=5))
+
+
+def qwen3next():
+    """The last layer is a gated delta net, so that not every sequence of layers ends with one that attends."""
+    return gated_experts(Model("qwen3next", 42, k_dim=32, layers=6), joined=True)
+
+
 # Of these the reference's embeddings are kept: encoders, and language models with a causal and a sliding window.
 EMBEDDING = [bert, nomic_bert, modern_bert, modern_bert_silu, gemma_embedding, gemma_embedding_dense, eurobert, llama_embed, jina_bert_v3, llama,
              gemma3]
@@ -653,7 +744,7 @@ TEXTS = [37, 1, 26]
 
 FAMILIES = [llama, llama_fused, llama_scaled, mixtral, mixtral_scaled, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long, gemma, gemma2, gemma3,
             granite, granitemoe, gpt_oss, deepseek2_lite, deepseek3,
-            seed_oss, glm4, glm4moe, minimax_m2, olmo2, olmo3]
+            seed_oss, glm4, glm4moe, minimax_m2, olmo2, olmo3, qwen35, qwen35moe, qwen3next]
 
 
 def describe(name):

@@ -4,8 +4,7 @@
 #define HWY_TARGET_INCLUDE "lib/cpu/kernels/elementwise.cc"
 #include "hwy/foreach_target.h"
 
-#include "hwy/contrib/math/math-inl.h"
-#include "hwy/highway.h"
+#include "lib/cpu/sigmoid-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
@@ -44,12 +43,18 @@ void softcap_row(float* x, float cap, size_t n) {
                    [df, scale](VF a, VF) HWY_ATTR { return hn::Mul(scale, hn::Tanh(df, hn::Div(a, scale))); });
 }
 
-/// x * sigmoid(y)
-HWY_INLINE VF times_sigmoid(VF x, VF y) {
-  const DF df;
-  const VF one = hn::Set(df, 1.0f);
-  const VF exponent = hn::Min(hn::Neg(y), hn::Set(df, 88.0f));  // Exp() is for numbers up to 104
-  return hn::Mul(x, hn::Div(one, hn::Add(one, hn::Exp(df, exponent))));
+void sigmoid_row(float* x, size_t n) {
+  combine_elements(x, x, x, n, [](VF a, VF) HWY_ATTR { return times_sigmoid(hn::Set(DF(), 1.0f), a); });
+}
+
+void decay_row(float* x, const float* rate, size_t n) {
+  combine_elements(x, rate, x, n, [](VF a, VF r) HWY_ATTR {
+    const DF df;
+    // From 20 on, ln(1 + exp(x)) is x in float32.
+    const VF limit = hn::Set(df, 20.0f), softplus = hn::Log1p(df, hn::Exp(df, hn::Min(a, limit)));
+    const VF exponent = hn::Mul(r, hn::IfThenElse(hn::Gt(a, limit), a, softplus));
+    return hn::Exp(df, hn::Min(exponent, hn::Set(df, 88.0f)));  // Exp() is for numbers up to 104
+  });
 }
 
 /// By tanh: (1 + tanh(y)) / 2 = sigmoid(2 y).
@@ -78,6 +83,10 @@ void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, 
     });
     return;
   }
+  if (kind == compute::Glu::sigmoid) {
+    combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR { return times_sigmoid(u, g); });
+    return;
+  }
   combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR { return hn::Mul(gelu(g), u); });
 }
 
@@ -93,6 +102,8 @@ HWY_EXPORT(scale_row);
 HWY_EXPORT(softcap_row);
 HWY_EXPORT(gelu_row);
 HWY_EXPORT(glu_row);
+HWY_EXPORT(sigmoid_row);
+HWY_EXPORT(decay_row);
 
 void add_row(float* x, const float* y, size_t n) { HWY_DYNAMIC_DISPATCH(add_row)(x, y, n); }
 void add_scaled_row(float* x, const float* y, float factor, size_t n) {
@@ -103,6 +114,8 @@ void scale_row(const float* x, float factor, float* out, size_t n) {
 }
 void softcap_row(float* x, float cap, size_t n) { HWY_DYNAMIC_DISPATCH(softcap_row)(x, cap, n); }
 void gelu_row(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(gelu_row)(x, n); }
+void sigmoid_row(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(sigmoid_row)(x, n); }
+void decay_row(float* x, const float* rate, size_t n) { HWY_DYNAMIC_DISPATCH(decay_row)(x, rate, n); }
 void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(glu_row)(kind, gate, up, out, n);
 }

@@ -67,6 +67,12 @@ void mixture_of_experts(const Block& block, Mat x) {
     constexpr GatedSlots kShared{Slot::shared_gate, Slot::shared_up, Slot::shared_down,
                                  Slot::none,        Slot::none,      Slot::none};
     gated_product(block, kShared, params.n_ff_shared, norm, shared_out);
+    if (const compute::Weight* const router = block.weights.find(Slot::shared_router, block.layer)) {
+      const Mat score = space.shared_score.mat(n, 1);
+      block.stream.matmul(norm, *router, score);
+      block.stream.sigmoid(score);
+      block.stream.scale_rows(shared_out, score);
+    }
   }
   block.stream.combine(down.out, weights, norm);
   if (shared) block.stream.add(norm, shared_out);

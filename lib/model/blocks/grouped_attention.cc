@@ -1,4 +1,5 @@
-// Grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245): queries in groups share a key-value head.
+// Grouped-query attention (Ainslie et al. 2023, arXiv 2305.13245): queries in groups share a key-value head. Some
+// models multiply what a head hands on by sigmoids of numbers that come with its query.
 #include "lib/model/blocks/attention_kind.h"
 
 namespace quern::model {
@@ -32,12 +33,30 @@ void store(const Block& block, const AttentionPass& pass, const AttentionProduct
   block.stream.kv_store(*pass.kv, pass.kv_layer, k, v, pass.slots);
 }
 
+/// Elements [first, first + count) of every head of q and its gate, a row for each token and head.
+Mat of_gated_heads(const Block& block, Mat q, uint32_t first) {
+  const uint32_t length = block.hparams.k_dim;
+  return {q.buffer, q.offset + first, q.rows * block.params().n_head, length, 2 * length};
+}
+
+/// The same of a matrix of heads alone.
+Mat of_heads(Mat x, uint32_t length) { return {x.buffer, x.offset, x.rows * (x.cols / length), length, length}; }
+
 void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
+  const Mat gated = q;
+  if (block.hparams.output_gate) {
+    q = block.space.full_heads.mat(q.rows, block.dim(Dim::attn));
+    block.stream.copy(of_gated_heads(block, gated, 0), of_heads(q, block.hparams.k_dim));
+  }
   block.normalize_heads(q, Slot::attn_q_norm);
   rotate(block, q, pass.cos_sin);
   if (pass.warmth.buffer != nullptr) block.stream.scale_rows(q, pass.warmth);
   const Mat mixed = block.space.attn.mat(q.rows, block.dim(Dim::attn));
   block.stream.attention(*pass.kv, pass.kv_layer, block.attention_shape(), q, pass.rows, mixed);
+  if (block.hparams.output_gate) {
+    const Mat heads = of_heads(mixed, block.hparams.v_dim), gate = of_gated_heads(block, gated, block.hparams.k_dim);
+    block.stream.glu(compute::Glu::sigmoid, gate, heads, heads);
+  }
   const MatmulTarget out =
       block.product(Slot::attn_output, Slot::attn_output_bias, block.space.norm.mat(q.rows, x.cols));
   block.stream.matmul(mixed, {&out, 1});
