@@ -3,8 +3,8 @@
 
 namespace quern::arch {
 
-extern const ArchSpec kDeepSeek2, kGemma, kGemma2, kGemma3, kGlm4, kGlm4Moe, kGptOss, kGranite, kGraniteMoe, kLlama,
-    kMiniMaxM2, kMistral3, kOlmo2, kPhi3, kQwen2, kQwen3, kQwen3Moe, kSeedOss, kSmolLm3;
+extern const ArchSpec kDeepSeek2, kGemma, kGemma2, kGemma3, kGemma4, kGlm4, kGlm4Moe, kGptOss, kGranite, kGraniteMoe,
+    kLlama, kMiniMaxM2, kMistral3, kOlmo2, kPhi3, kQwen2, kQwen3, kQwen3Moe, kSeedOss, kSmolLm3;
 // Those that make embeddings.
 extern const ArchSpec kBert, kGemmaEmbedding, kModernBert, kNomicBert;
 
@@ -14,6 +14,7 @@ constexpr const ArchSpec* kArchitectures[] = {
     &kGemma,
     &kGemma2,
     &kGemma3,
+    &kGemma4,
     &kGlm4,
     &kGlm4Moe,
     &kGptOss,

@@ -54,6 +54,8 @@ enum class Key : uint32_t {
   feed_forward_length,
   key_length_full,
   value_length_full,
+  key_length_local,
+  value_length_local,
   q_rank,
   kv_rank,
   rms_eps,
@@ -71,6 +73,8 @@ enum class Key : uint32_t {
   logit_softcap,
   sliding_window,
   sliding_window_pattern,
+  shared_kv_layers,
+  layer_input_length,
   expert_count,
   expert_used_count,
   expert_feed_forward_length,
@@ -84,6 +88,7 @@ enum class Key : uint32_t {
   expert_weights_norm,
   expert_weights_scale,
   rope_dimension_count,
+  rope_dimension_count_local,
   rope_freq_base,
   rope_freq_base_local,
   rope_scaling_type,
@@ -117,7 +122,7 @@ enum class Dim {
   token_types,
   dense_2_out,
   dense_3_in,
-  k_head,     ///< key_length
+  k_head,     ///< key_length, of the layer
   q,          ///< head_count * key_length
   k,          ///< head_count_kv * key_length
   v,          ///< head_count_kv * value_length
@@ -131,13 +136,16 @@ enum class Dim {
   k_plain,    ///< key_length_mla - rope_dimension_count
   v_full,     ///< value_length_mla
   attn_full,  ///< head_count * value_length_mla
+  kv_full,    ///< head_count * (k_plain + value_length_mla)
   ff,         ///< feed_forward_length
   ff_twice,   ///< 2 * feed_forward_length
   experts,    ///< expert_count
   ff_expert,  ///< expert_feed_forward_length
   ff_expert_twice,
-  ff_shared,  ///< expert_shared_feed_forward_length
-  half_rot,   ///< rope_dimension_count / 2
+  ff_shared,     ///< expert_shared_feed_forward_length
+  half_rot,      ///< rope_dimension_count / 2
+  layer_input,   ///< embedding_length_per_layer_input
+  layer_inputs,  ///< the same, of all layers
 };
 
 /// The places where tensors go. Those from `attn_norm` on exist once per layer. A post_norm normalizes what a block has
@@ -157,6 +165,9 @@ enum class Slot : uint32_t {
   rope_freqs,
   rope_long,
   rope_short,
+  layer_inputs_embd,
+  layer_inputs_proj,
+  layer_inputs_norm,
   attn_norm,
   attn_norm_bias,
   attn_q,
@@ -177,6 +188,7 @@ enum class Slot : uint32_t {
   attn_kv_a_norm,
   attn_k_b,
   attn_v_b,
+  attn_kv_b,
   attn_post_norm,
   attn_end_norm,
   attn_end_norm_bias,
@@ -191,9 +203,11 @@ enum class Slot : uint32_t {
   ffn_post_norm,
   ffn_end_norm,
   ffn_end_norm_bias,
+  router_norm,
   router,
   router_bias,
   router_choice_bias,
+  experts_norm,
   experts_gate,
   experts_up,
   experts_down,
@@ -203,6 +217,12 @@ enum class Slot : uint32_t {
   shared_gate,
   shared_up,
   shared_down,
+  dense_post_norm,
+  experts_post_norm,
+  layer_input_gate,
+  layer_input_out,
+  layer_input_post_norm,
+  layer_scale,
   none,
 };
 inline constexpr size_t kSlots = static_cast<size_t>(Slot::none);
@@ -224,6 +244,7 @@ enum class Role {
   table,    ///< rows are looked up by token: any such format
   vector,   ///< a norm weight or a bias: one row of F32 or F16
   factors,  ///< read by the host: one row of F32, finite and positive
+  number,   ///< read by the host: one finite number of F32
 };
 
 /// Where the matrices of a layer's experts are.
@@ -234,8 +255,21 @@ enum class Experts {
   per_head,  ///< no experts: one matrix per query head, stacked in one tensor
 };
 
-/// Where there is a tensor: in layers with or without experts, in models with or without a rank of queries.
-enum class When { always, dense, with_experts, with_shared_expert, with_q_rank, without_q_rank };
+/// Where there is a tensor: in layers with or without experts, with keys and values of their own; in models with or
+/// without a rank of queries, whose latent attention caches the short vectors or the keys and values made of them, or
+/// with inputs of their own for the layers.
+enum class When {
+  always,
+  dense,
+  with_experts,
+  with_shared_expert,
+  with_own_kv,
+  with_q_rank,
+  without_q_rank,
+  with_short_cache,
+  with_full_cache,
+  with_layer_inputs,
+};
 
 /// The part of a tensor that a slot takes, where several share one: features [first, first + its own) of `of`. Features
 /// are the rows of a matrix and the elements of a vector.
@@ -282,6 +316,11 @@ struct ArchSpec {
   /// Models of exactly so many layers scale scores by the width per head, embedding_length / head_count, in place of
   /// key_length. 0: none do.
   uint32_t scores_by_width_layers = 0;
+  /// Every head's values are normalized, without a weight. Where a layer has no tensor for values, keys are the values
+  /// too, before they are normalized and rotated.
+  bool normalized_values = false;
+  /// Scores of experts are divided by sqrt(embedding_length).
+  bool router_by_width = false;
 };
 
 /// The architecture of that name, or nullptr.

@@ -6,11 +6,23 @@
 #include "lib/model/blocks/block.h"
 #include "lib/model/blocks/experts.h"
 #include "lib/model/blocks/ffn.h"
+#include "lib/model/blocks/layer_inputs.h"
 
 namespace quern::model {
 
 using arch::Slot;
 using compute::Mat;
+
+namespace {
+
+/// The last layer that stores keys and values.
+uint32_t last_own_kv(const Hparams& hp) {
+  uint32_t last = hp.n_layer - 1;
+  while (last > 0 && !hp.layers[last].own_kv) --last;
+  return last;
+}
+
+}  // namespace
 
 Status Decoder::check(const Workspace& workspace, const DecodeBatch& batch) const {
   const size_t n = batch.tokens.size();
@@ -31,10 +43,12 @@ Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& works
   const Hparams& hp = *model_.hparams;
   const auto n = static_cast<uint32_t>(batch.tokens.size());
   Inputs out;
+  out.rows = batch.rows;
+  out.window_rows = batch.window_rows;
   const auto upload = [&](const RopeTable& table, const Workspace::Region& region) {
-    const std::span<float> angles = std::span(workspace.host).first(uint64_t{n} * hp.n_rot);
+    const std::span<float> angles = std::span(workspace.host).first(uint64_t{n} * table.n_rot());
     table.fill(batch.positions, angles);
-    const Mat mat = region.mat(n, hp.n_rot);
+    const Mat mat = region.mat(n, table.n_rot());
     stream.upload(angles, mat);
     return mat;
   };
@@ -51,7 +65,7 @@ Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& works
     out.warmth = workspace.warmth.mat(n, 1);
     stream.upload(warmth, out.warmth);
   }
-  if (hp.latent.kv_rank > 0) {
+  if (hp.latent.kv_rank > 0 && !hp.latent.full_cache) {
     const auto n_heads = static_cast<uint32_t>(hp.max_dim(arch::Dim::heads));
     const std::span<float> heads = std::span(workspace.host).first(uint64_t{n} * n_heads);
     for (size_t i = 0; i < heads.size(); ++i) heads[i] = static_cast<float>(i % n_heads);
@@ -61,9 +75,32 @@ Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& works
   return out;
 }
 
+Decoder::Inputs Decoder::pick(const Block& block, const Inputs& all, std::span<const uint32_t> rows) {
+  const auto gather = [&](Mat from, const Workspace::Region& region) {
+    if (from.buffer == nullptr) return from;
+    const Mat out = region.mat(static_cast<uint32_t>(rows.size()), from.cols);
+    block.stream.gather_rows(from, rows, out);
+    return out;
+  };
+  const Workspace& space = block.space;
+  Inputs out = all;  // the numbers of the heads are the same in every row
+  out.cos_sin = gather(all.cos_sin, space.cos_sin_picked);
+  out.cos_sin_local = gather(all.cos_sin_local, space.cos_sin_local_picked);
+  out.warmth = gather(all.warmth, space.warmth_picked);
+  out.of_layers = gather(all.of_layers, space.layer_inputs_picked);
+  for (const uint32_t row : rows) {
+    out.picked_rows.push_back(all.rows[row]);
+    if (!all.window_rows.empty()) out.picked_window_rows.push_back(all.window_rows[row]);
+  }
+  out.rows = out.picked_rows;
+  out.window_rows = out.picked_window_rows;
+  return out;
+}
+
 AttentionPass Decoder::pass_of(const Inputs& inputs, const LayerParams& layer, compute::KvStore& kv,
-                               const DecodeBatch& batch) const {
-  AttentionPass pass{kv, batch.slots, layer.windowed ? batch.window_rows : batch.rows, {}, inputs.warmth, inputs.heads};
+                               const DecodeBatch& batch) {
+  AttentionPass pass{kv, batch.slots,   layer.windowed ? inputs.window_rows : inputs.rows,
+                     {}, inputs.warmth, inputs.heads};
   if (layer.rope == LayerRope::global) pass.cos_sin = inputs.cos_sin;
   if (layer.rope == LayerRope::local) pass.cos_sin = inputs.cos_sin_local;
   return pass;
@@ -75,9 +112,11 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
   const Hparams& hp = *model_.hparams;
   const auto n = static_cast<uint32_t>(batch.tokens.size());
   Mat x = workspace.x.mat(n, hp.n_embd);
-  const Inputs inputs = upload_inputs(stream, workspace, batch);
+  Inputs inputs = upload_inputs(stream, workspace, batch);
   const Block ends{stream, *model_.spec, hp, model_.weights, workspace};
   embed(ends, batch, x);
+  if (hp.n_layer_input > 0) inputs.of_layers = layer_inputs(ends, batch.tokens, x);
+  const uint32_t last_store = last_own_kv(hp);
 
   for (uint32_t layer = 0; layer < hp.n_layer; ++layer) {
     if (cancel.cancelled()) {
@@ -85,13 +124,11 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
       return fail(Errc::cancelled, "the computation was cancelled");
     }
     const Block block{stream, *model_.spec, hp, model_.weights, workspace, layer};
-    AttentionPass pass = pass_of(inputs, hp.layers[layer], kv, batch);
-    // Nothing reads the last layer's output but the rows whose logits are wanted. An observer sees all rows.
-    if (layer + 1 == hp.n_layer && batch.outputs.size() < n && !stream.observed()) {
-      std::vector<compute::AttentionRow> picked_rows;
-      for (const uint32_t row : batch.outputs) picked_rows.push_back(pass.rows[row]);
-      pass.rows = picked_rows;
-      x = attention_of_picked(block, pass, x, batch.outputs);
+    const AttentionPass pass = pass_of(inputs, hp.layers[layer], kv, batch);
+    // Behind the last keys and values only the rows whose logits are wanted matter. An observer sees all rows.
+    if (layer == last_store && batch.outputs.size() < n && !stream.observed()) {
+      inputs = pick(block, inputs, batch.outputs);
+      x = attention_of_picked(block, pass, pass_of(inputs, hp.layers[layer], kv, batch), x, batch.outputs);
       if (x.rows == 0) break;
     } else {
       attention(block, pass, x);
@@ -101,6 +138,8 @@ Status Decoder::run(compute::Stream& stream, compute::KvStore& kv, Workspace& wo
     } else {
       feed_forward(block, x);
     }
+    if (inputs.of_layers.buffer != nullptr) add_layer_input(block, inputs.of_layers, x);
+    if (block.params().output_scale != 1) stream.scale(x, block.params().output_scale);
   }
   if (x.rows > batch.outputs.size()) {
     const Mat picked = workspace.picked.mat(static_cast<uint32_t>(batch.outputs.size()), hp.n_embd);
@@ -161,7 +200,8 @@ compute::KvShape Decoder::kv_shape(const Hparams& hparams, bool quantized, compu
   shape.type_v = type_v;
   shape.rounded = quantized;
   for (const LayerParams& layer : hparams.layers) {
-    shape.layers.push_back({layer.n_head_kv, hparams.k_dim, hparams.v_dim});
+    // Layers that use the keys and values of others keep none.
+    shape.layers.push_back({layer.own_kv ? layer.n_head_kv : 0, layer.k_dim, layer.v_dim});
   }
   return shape;
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "lib/base/status.h"
 #include "lib/compute/ops.h"
@@ -53,15 +54,19 @@ class Decoder {
                                    compute::KvType type_v);
 
  private:
-  /// What the layers of a pass share.
+  /// What the layers of a pass share: for all of its rows, or for those picked.
   struct Inputs {
     compute::Mat cos_sin, cos_sin_local, warmth, heads;
+    compute::Mat of_layers;  ///< see blocks/layer_inputs.h; none where there are none
+    std::span<const compute::AttentionRow> rows, window_rows;
+    std::vector<compute::AttentionRow> picked_rows, picked_window_rows;  ///< their memory, once picked
   };
 
   Status check(const Workspace& workspace, const DecodeBatch& batch) const;
   Inputs upload_inputs(compute::Stream& stream, Workspace& workspace, const DecodeBatch& batch) const;
-  AttentionPass pass_of(const Inputs& inputs, const LayerParams& layer, compute::KvStore& kv,
-                        const DecodeBatch& batch) const;
+  static Inputs pick(const Block& block, const Inputs& all, std::span<const uint32_t> rows);
+  static AttentionPass pass_of(const Inputs& inputs, const LayerParams& layer, compute::KvStore& kv,
+                               const DecodeBatch& batch);
   void embed(const Block& block, const DecodeBatch& batch, compute::Mat x) const;
   void compute_logits(const Block& block, compute::Mat x, std::span<float> out) const;
   void compute_states(const Block& block, compute::Mat x, std::span<float> out) const;

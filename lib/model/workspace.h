@@ -38,16 +38,18 @@ class Workspace {
   Region q, k, v;                 ///< of the layer
   Region attn;                    ///< what attention hands on
   Region q_rank, full_heads;      ///< latent attention: queries on their way, then values
+  Region latent;                  ///< latent attention: what keys and values are made of, where these are cached
   Region heads;                   ///< latent attention: [heads], their numbers
   Region gate, up;                ///< [n_ff], or as many rows of experts as a token has
   Region cos_sin, cos_sin_local;  ///< [n_rot]
-  Region cos_sin_picked;          ///< [n_rot]
-  Region warmth, warmth_picked;   ///< [1]: factors of the queries, where they depend on the position
-  Region scores;                  ///< [experts]
-  Region chosen, chosen_weights;  ///< [experts of a token]
-  Region expert_out;              ///< [n_embd], as many rows as a token has experts
-  Region shared;                  ///< [n_embd]: what the shared expert adds
-  Region logits;                  ///< [n_vocab], fewer rows: logits are computed some rows at a time
+  Region cos_sin_picked, cos_sin_local_picked;  ///< [n_rot]
+  Region layer_inputs, layer_inputs_picked;     ///< [n_layer * n_layer_input]
+  Region warmth, warmth_picked;                 ///< [1]: factors of the queries, where they depend on the position
+  Region scores;                                ///< [experts]
+  Region chosen, chosen_weights;                ///< [experts of a token]
+  Region expert_out;                            ///< [n_embd], as many rows as a token has experts
+  Region shared;                                ///< [n_embd]: what the shared expert adds
+  Region logits;                                ///< [n_vocab], fewer rows: logits are computed some rows at a time
 
   /// On the host: rotary tables and other numbers before their upload.
   std::vector<float> host;

@@ -434,6 +434,24 @@ def deepseek3():
     return m
 
 
+def deepseek2_old():
+    """As files before April 2025 have it: keys and values of all heads in one tensor, and in the cache."""
+    m = deepseek(27, 48)
+    m.key("attention.q_lora_rank", "u32", 48)
+    m.key("expert_weights_scale", "f32", 2.5)
+    for key in m.keys:
+        name = key[0].removeprefix("deepseek2.")
+        key[2] = {"attention.head_count_kv": 4, "attention.key_length": 40, "attention.value_length": 20}.get(name, key[2])
+    m.keys = [key for key in m.keys if not key[0].endswith("_mla")]
+    tensors, m.tensors = m.tensors, []
+    for tensor in tensors:
+        if tensor[0].endswith("attn_k_b.weight"):
+            m.matrix(tensor[0].replace("k_b", "kv_b"), 32, 4 * (24 + 20))
+        elif not tensor[0].endswith("attn_v_b.weight"):
+            m.tensors.append(tensor)
+    return m
+
+
 def seed_oss():
     m = Model("seed_oss", 18, k_dim=32)
     m.heads_of_own_length()
@@ -604,14 +622,17 @@ def gemma_embedding_dense():
     return m
 
 
+from families_gemma4 import gemma4, gemma4_experts, gemma4_small  # needs what is above
+
+
 # Of these the reference's embeddings are kept: encoders, and language models with a causal and a sliding window.
 EMBEDDING = [bert, nomic_bert, modern_bert, gemma_embedding, gemma_embedding_dense, llama, gemma3]
 # The tokens as texts: as many in the first, the second, ...
 TEXTS = [37, 1, 26]
 
 FAMILIES = [llama, llama_fused, llama_scaled, mixtral, mixtral_scaled, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long, gemma, gemma2, gemma3,
-            granite, granitemoe, gpt_oss, deepseek2_lite, deepseek3,
-            seed_oss, glm4, glm4moe, minimax_m2, olmo2, olmo3]
+            granite, granitemoe, gpt_oss, deepseek2_lite, deepseek3, deepseek2_old,
+            gemma4, gemma4_small, gemma4_experts, seed_oss, glm4, glm4moe, minimax_m2, olmo2, olmo3]
 
 
 def describe(name):

@@ -42,6 +42,8 @@ def value(kind, v):
         return struct.pack("<IIQ", ARRAY, STR, len(v)) + b"".join(map(text, v))
     if kind == "i32s":
         return struct.pack("<IIQ", ARRAY, I32, len(v)) + struct.pack(f"<{len(v)}i", *v)
+    if kind == "bools":
+        return struct.pack("<IIQ", ARRAY, BOOL, len(v)) + struct.pack(f"<{len(v)}?", *v)
     number = {"u32": (U32, "I"), "f32": (F32, "f"), "bool": (BOOL, "?")}[kind]
     return struct.pack("<I" + number[1], number[0], v)
 

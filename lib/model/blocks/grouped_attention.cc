@@ -12,13 +12,14 @@ namespace {
 
 void rotate(const Block& block, Mat x, Mat cos_sin) {
   if (cos_sin.buffer != nullptr)
-    block.stream.rope(x, block.hparams.k_dim, block.hparams.n_rot, block.rope_pairs(), cos_sin);
+    block.stream.rope(x, block.params().k_dim, block.params().n_rot, block.rope_pairs(), cos_sin);
 }
 
 AttentionProducts key_value(const Block& block, uint32_t rows) {
+  const bool has_values = block.weights.find(Slot::attn_v, block.layer) != nullptr;
   return {{block.product(Slot::attn_k, Slot::attn_k_bias, block.space.k.mat(rows, block.dim(Dim::k))),
            block.product(Slot::attn_v, Slot::attn_v_bias, block.space.v.mat(rows, block.dim(Dim::v)))},
-          2};
+          has_values ? size_t{2} : size_t{1}};
 }
 
 MatmulTarget query(const Block& block, uint32_t rows) {
@@ -27,6 +28,8 @@ MatmulTarget query(const Block& block, uint32_t rows) {
 
 void store(const Block& block, const AttentionPass& pass, const AttentionProducts& key_value) {
   const Mat k = key_value.items[0].out, v = key_value.items[1].out;
+  if (key_value.n == 1) block.stream.copy(k, v);  // keys are the values too
+  if (block.spec.normalized_values) block.normalize_values(v, block.params().v_dim);
   block.normalize_heads(k, Slot::attn_k_norm);
   rotate(block, k, pass.cos_sin);
   block.stream.kv_store(pass.kv, block.layer, k, v, pass.slots);
@@ -37,7 +40,7 @@ void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
   rotate(block, q, pass.cos_sin);
   if (pass.warmth.buffer != nullptr) block.stream.scale_rows(q, pass.warmth);
   const Mat mixed = block.space.attn.mat(q.rows, block.dim(Dim::attn));
-  block.stream.attention(pass.kv, block.layer, block.attention_shape(), q, pass.rows, mixed);
+  block.stream.attention(pass.kv, block.params().kv_layer, block.attention_shape(), q, pass.rows, mixed);
   const MatmulTarget out =
       block.product(Slot::attn_output, Slot::attn_output_bias, block.space.norm.mat(q.rows, x.cols));
   block.stream.matmul(mixed, {&out, 1});
