@@ -30,6 +30,9 @@ constexpr TensorSpec vector(Slot slot, const char* name, Dim cols) {
 constexpr TensorSpec factors(Slot slot, const char* name) {
   return {slot, name, Role::factors, Dim::half_rot, Dim::one, true};
 }
+constexpr TensorSpec number(Slot slot, const char* name) {
+  return {slot, name, Role::number, Dim::one, Dim::one, true};
+}
 constexpr TensorSpec optional(TensorSpec tensor) {
   tensor.optional = true;
   return tensor;

@@ -54,6 +54,8 @@ enum class Key : uint32_t {
   feed_forward_length,
   key_length_full,
   value_length_full,
+  key_length_local,
+  value_length_local,
   q_rank,
   kv_rank,
   rms_eps,
@@ -72,6 +74,8 @@ enum class Key : uint32_t {
   logit_softcap,
   sliding_window,
   sliding_window_pattern,
+  shared_kv_layers,
+  layer_input_length,
   expert_count,
   expert_used_count,
   expert_feed_forward_length,
@@ -85,6 +89,7 @@ enum class Key : uint32_t {
   expert_weights_norm,
   expert_weights_scale,
   rope_dimension_count,
+  rope_dimension_count_local,
   rope_freq_base,
   rope_freq_base_local,
   rope_scaling_type,
@@ -126,7 +131,7 @@ enum class Dim {
   token_types,
   dense_2_out,
   dense_3_in,
-  k_head,     ///< key_length
+  k_head,     ///< key_length, of the layer
   q,          ///< head_count * key_length, twice that where the output is gated
   k,          ///< head_count_kv * key_length
   v,          ///< head_count_kv * value_length
@@ -140,6 +145,7 @@ enum class Dim {
   k_plain,    ///< key_length_mla - rope_dimension_count
   v_full,     ///< value_length_mla
   attn_full,  ///< head_count * value_length_mla
+  kv_full,    ///< head_count * (k_plain + value_length_mla)
   ff,         ///< feed_forward_length
   ff_twice,   ///< 2 * feed_forward_length
   experts,    ///< expert_count
@@ -153,6 +159,8 @@ enum class Dim {
   delta_q_k_v,   ///< 2 * ssm.group_count * ssm.state_size + inner_size
   delta_rates,   ///< 2 * ssm.time_step_rank
   conv_taps,     ///< ssm.conv_kernel
+  layer_input,   ///< embedding_length_per_layer_input
+  layer_inputs,  ///< the same, of all layers
 };
 
 /// The places where tensors go. Those from `attn_norm` on exist once per layer. A post_norm normalizes what a block has
@@ -172,6 +180,9 @@ enum class Slot : uint32_t {
   rope_freqs,
   rope_long,
   rope_short,
+  layer_inputs_embd,
+  layer_inputs_proj,
+  layer_inputs_norm,
   attn_norm,
   attn_norm_bias,
   attn_q,
@@ -192,6 +203,7 @@ enum class Slot : uint32_t {
   attn_kv_a_norm,
   attn_k_b,
   attn_v_b,
+  attn_kv_b,
   attn_post_norm,
   attn_end_norm,
   attn_end_norm_bias,
@@ -216,9 +228,11 @@ enum class Slot : uint32_t {
   ffn_post_norm,
   ffn_end_norm,
   ffn_end_norm_bias,
+  router_norm,
   router,
   router_bias,
   router_choice_bias,
+  experts_norm,
   experts_gate,
   experts_up,
   experts_down,
@@ -229,6 +243,12 @@ enum class Slot : uint32_t {
   shared_gate,
   shared_up,
   shared_down,
+  dense_post_norm,
+  experts_post_norm,
+  layer_input_gate,
+  layer_input_out,
+  layer_input_post_norm,
+  layer_scale,
   none,
 };
 inline constexpr size_t kSlots = static_cast<size_t>(Slot::none);
@@ -250,6 +270,7 @@ enum class Role {
   table,    ///< rows are looked up by token: any such format
   vector,   ///< a norm weight or a bias: one row of F32 or F16
   factors,  ///< read by the host: one row of F32, finite and positive
+  number,   ///< read by the host: one finite number of F32
 };
 
 /// Where the matrices of a layer's experts are.
@@ -260,9 +281,23 @@ enum class Experts {
   per_head,  ///< no experts: one matrix per query head, stacked in one tensor
 };
 
-/// Where there is a tensor: in layers with or without experts, in models with or without a rank of queries, in layers
-/// that attend or in those that are gated delta nets.
-enum class When { always, dense, with_experts, with_shared_expert, with_q_rank, without_q_rank, attends, delta_net };
+/// Where there is a tensor: in layers with or without experts, that attend or are gated delta nets, with keys and
+/// values of their own; in models with or without a rank of queries, whose latent attention caches the short vectors or
+/// the keys and values made of them, or with inputs of their own for the layers.
+enum class When {
+  always,
+  dense,
+  with_experts,
+  with_shared_expert,
+  attends,
+  delta_net,
+  with_own_kv,
+  with_q_rank,
+  without_q_rank,
+  with_short_cache,
+  with_full_cache,
+  with_layer_inputs,
+};
 
 /// The part of a tensor that a slot takes, where several share one: features [first, first + its own) of `of`. Features
 /// are the rows of a matrix and the elements of a vector.
@@ -314,6 +349,11 @@ struct ArchSpec {
   bool output_gate = false;
   /// Gated delta nets: neighbouring heads of the values share one of the keys, and not those n_k_heads apart.
   bool delta_neighbours_share = false;
+  /// Every head's values are normalized, without a weight. Where a layer has no tensor for values, keys are the values
+  /// too, before they are normalized and rotated.
+  bool normalized_values = false;
+  /// Scores of experts are divided by sqrt(embedding_length).
+  bool router_by_width = false;
 };
 
 /// The architecture of that name, or nullptr.

@@ -33,6 +33,8 @@ std::string where(const io::ModelFile& file, std::string_view tensor) {
   return cat(file.path, ": tensor ", io::quoted(tensor), ": ");
 }
 
+bool is_for_host(Role role) { return role == Role::factors || role == Role::number; }
+
 Status check_type(const io::ModelFile& file, const io::TensorEntry& entry, Role role) {
   const tensor::DType type = entry.view.type;
   const auto refuse = [&](const char* expected) {
@@ -41,7 +43,7 @@ Status check_type(const io::ModelFile& file, const io::TensorEntry& entry, Role 
   };
   if (role == Role::vector) {
     if (type != tensor::DType::f32 && type != tensor::DType::f16) return refuse("F32 or F16");
-  } else if (role == Role::factors) {
+  } else if (is_for_host(role)) {
     if (type != tensor::DType::f32) return refuse("F32");
   } else if (auto format = quant::resolve_format(entry.type_id); !format) {
     return fail(format.error().code, where(file, entry.name), format.error().message);
@@ -161,6 +163,14 @@ class Binder {
         return with_experts;
       case When::with_shared_expert:
         return with_experts && hparams_.experts.n_ff_shared > 0;
+      case When::with_own_kv:
+        return hparams_.layers[layer].own_kv;
+      case When::with_short_cache:
+        return !hparams_.latent.full_cache;
+      case When::with_full_cache:
+        return hparams_.latent.full_cache;
+      case When::with_layer_inputs:
+        return hparams_.n_layer_input > 0;
       case When::with_q_rank:
         return q_rank;
       case When::without_q_rank:
@@ -177,7 +187,15 @@ class Binder {
     constexpr std::string_view kEnd = ".weight";
     const std::string_view name = entry.name;
     const bool scalable = (spec.role == Role::matrix || spec.role == Role::table) && name.ends_with(kEnd);
-    return scalable ? file_.tensors.find(cat(name.substr(0, name.size() - kEnd.size()), ".scale")) : nullptr;
+    if (!scalable) return nullptr;
+    const io::TensorEntry* const scale = file_.tensors.find(cat(name.substr(0, name.size() - kEnd.size()), ".scale"));
+    // A name that the architecture gives another meaning is no such scale.
+    const auto is_pattern = [&](const TensorSpec& other) {
+      const std::string_view pattern = other.name;
+      return pattern.ends_with(".scale") && scale->name.ends_with(pattern.substr(pattern.rfind("}") + 1));
+    };
+    const bool taken = scale != nullptr && std::any_of(arch_.tensors.begin(), arch_.tensors.end(), is_pattern);
+    return taken ? nullptr : scale;
   }
 
   Status read_scale(Binding& binding, uint32_t index) const {
@@ -243,7 +261,7 @@ Result<uint64_t> weight_bytes(const io::ModelFile& file, const std::vector<Bindi
                               const compute::Backend& backend, bool repack) {
   uint64_t sum = 0;
   for (const Binding& b : bindings) {
-    if (b.spec->role == Role::factors) continue;
+    if (is_for_host(b.spec->role)) continue;
     const auto bytes = backend.weight_bytes(b.view, usage_of(b.spec->role, repack));
     if (!bytes) return fail(bytes.error().code, where(file, b.entry->name), bytes.error().message);
     sum += *bytes;
@@ -261,7 +279,7 @@ Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Bin
     QUERN_ENSURE(!options.cancel.cancelled(), Errc::cancelled, file.path, ": loading was cancelled");
     const tensor::TensorView& view = b.view;
     done += view.size_bytes();
-    if (b.spec->role != Role::factors) {
+    if (!is_for_host(b.spec->role)) {
       auto weight = backend.prepare(view, usage_of(b.spec->role, options.repack));
       if (!weight) return fail(weight.error().code, where(file, b.entry->name), weight.error().message);
       const bool copied = (*weight)->size_bytes() > 0;  // others may keep pointing into the file
@@ -289,6 +307,14 @@ Result<std::vector<float>> read_factors(const io::ModelFile& file, const std::ve
     }
   }
   return out;
+}
+
+Result<float> read_number(const io::ModelFile& file, const Binding& binding) {
+  float value = 0;
+  std::memcpy(&value, binding.entry->view.data, sizeof value);
+  QUERN_ENSURE(std::isfinite(value), Errc::format, where(file, binding.entry->name), "expected a number, found ",
+               value);
+  return value;
 }
 
 }  // namespace quern::model

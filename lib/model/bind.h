@@ -62,12 +62,15 @@ Result<uint64_t> weight_bytes(const io::ModelFile& file, const std::vector<Bindi
                               const compute::Backend& backend, bool repack);
 
 /// Prepares the tensors, one after the other, and lets the system drop the pages of those that were copied. Bindings of
-/// Role::factors are left out: they are the host's.
+/// Role::factors and Role::number are left out: they are the host's.
 Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Binding>& bindings, uint32_t n_layer,
                                 compute::Backend& backend, const LoadOptions& options);
 
 /// The values of a Role::factors tensor, checked to be finite and positive; empty if no binding has that slot.
 Result<std::vector<float>> read_factors(const io::ModelFile& file, const std::vector<Binding>& bindings,
                                         arch::Slot slot);
+
+/// The finite value of a Role::number binding.
+Result<float> read_number(const io::ModelFile& file, const Binding& binding);
 
 }  // namespace quern::model

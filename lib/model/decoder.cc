@@ -7,11 +7,23 @@
 #include "lib/model/blocks/delta_net.h"
 #include "lib/model/blocks/experts.h"
 #include "lib/model/blocks/ffn.h"
+#include "lib/model/blocks/layer_inputs.h"
 
 namespace quern::model {
 
 using arch::Slot;
 using compute::Mat;
+
+namespace {
+
+/// The last layer that stores something for later tokens.
+uint32_t last_that_stores(const Hparams& hp) {
+  uint32_t last = hp.n_layer - 1;
+  while (last > 0 && !hp.layers[last].own_kv) --last;
+  return last;
+}
+
+}  // namespace
 
 Status Decoder::check(const KvStores& kv, const Workspace& workspace, const DecodeBatch& batch) const {
   const size_t n = batch.tokens.size();
@@ -35,10 +47,12 @@ Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& works
   const Hparams& hp = *model_.hparams;
   const auto n = static_cast<uint32_t>(batch.tokens.size());
   Inputs out;
+  out.rows = batch.all.rows;
+  out.window_rows = batch.window.rows;
   const auto upload = [&](const RopeTable& table, const Workspace::Region& region) {
-    const std::span<float> angles = std::span(workspace.host).first(uint64_t{n} * hp.n_rot);
+    const std::span<float> angles = std::span(workspace.host).first(uint64_t{n} * table.n_rot());
     table.fill(batch.positions, angles);
-    const Mat mat = region.mat(n, hp.n_rot);
+    const Mat mat = region.mat(n, table.n_rot());
     stream.upload(angles, mat);
     return mat;
   };
@@ -55,7 +69,7 @@ Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& works
     out.warmth = workspace.warmth.mat(n, 1);
     stream.upload(warmth, out.warmth);
   }
-  if (hp.latent.kv_rank > 0) {
+  if (hp.latent.kv_rank > 0 && !hp.latent.full_cache) {
     const auto n_heads = static_cast<uint32_t>(hp.max_dim(arch::Dim::heads));
     const std::span<float> heads = std::span(workspace.host).first(uint64_t{n} * n_heads);
     for (size_t i = 0; i < heads.size(); ++i) heads[i] = static_cast<float>(i % n_heads);
@@ -65,12 +79,39 @@ Decoder::Inputs Decoder::upload_inputs(compute::Stream& stream, Workspace& works
   return out;
 }
 
+Decoder::Inputs Decoder::pick(const Block& block, const Inputs& all, std::span<const uint32_t> rows) {
+  const auto gather = [&](Mat from, const Workspace::Region& region) {
+    if (from.buffer == nullptr) return from;
+    const Mat out = region.mat(static_cast<uint32_t>(rows.size()), from.cols);
+    block.stream.gather_rows(from, rows, out);
+    return out;
+  };
+  const Workspace& space = block.space;
+  Inputs out = all;  // the numbers of the heads are the same in every row
+  out.cos_sin = gather(all.cos_sin, space.cos_sin_picked);
+  out.cos_sin_local = gather(all.cos_sin_local, space.cos_sin_local_picked);
+  out.warmth = gather(all.warmth, space.warmth_picked);
+  out.of_layers = gather(all.of_layers, space.layer_inputs_picked);
+  for (const uint32_t row : rows) {
+    if (!all.rows.empty()) out.picked_rows.push_back(all.rows[row]);
+    if (!all.window_rows.empty()) out.picked_window_rows.push_back(all.window_rows[row]);
+  }
+  out.rows = out.picked_rows;
+  out.window_rows = out.picked_window_rows;
+  return out;
+}
+
 AttentionPass Decoder::pass_of(const Inputs& inputs, uint32_t layer, const KvStores& kv,
                                const DecodeBatch& batch) const {
   const KvPlace place = kv_map_.places[layer];
   const bool window = place.span == KvSpan::window;
-  const KvRows& rows = window ? batch.window : batch.all;
-  AttentionPass pass{window ? kv.window : kv.all, place.layer, rows.slots, rows.rows, {}, inputs.warmth, inputs.heads};
+  AttentionPass pass{window ? kv.window : kv.all,
+                     place.layer,
+                     window ? batch.window.slots : batch.all.slots,
+                     window ? inputs.window_rows : inputs.rows,
+                     {},
+                     inputs.warmth,
+                     inputs.heads};
   const LayerRope rope = model_.hparams->layers[layer].rope;
   if (rope == LayerRope::global) pass.cos_sin = inputs.cos_sin;
   if (rope == LayerRope::local) pass.cos_sin = inputs.cos_sin_local;
@@ -83,9 +124,11 @@ Status Decoder::run(compute::Stream& stream, const KvStores& kv, Workspace& work
   const Hparams& hp = *model_.hparams;
   const auto n = static_cast<uint32_t>(batch.tokens.size());
   Mat x = workspace.x.mat(n, hp.n_embd);
-  const Inputs inputs = upload_inputs(stream, workspace, batch);
+  Inputs inputs = upload_inputs(stream, workspace, batch);
   const Block ends{stream, *model_.spec, hp, model_.weights, workspace};
   embed(ends, batch, x);
+  if (hp.n_layer_input > 0) inputs.of_layers = layer_inputs(ends, batch.tokens, x);
+  const uint32_t last_store = last_that_stores(hp);
 
   for (uint32_t layer = 0; layer < hp.n_layer; ++layer) {
     if (cancel.cancelled()) {
@@ -93,15 +136,13 @@ Status Decoder::run(compute::Stream& stream, const KvStores& kv, Workspace& work
       return fail(Errc::cancelled, "the computation was cancelled");
     }
     const Block block{stream, *model_.spec, hp, model_.weights, workspace, layer};
-    AttentionPass pass = pass_of(inputs, layer, kv, batch);
-    // Nothing reads the last layer's output but the rows whose logits are wanted. An observer sees all rows.
+    const AttentionPass pass = pass_of(inputs, layer, kv, batch);
+    // Behind the last layer that stores something only the rows whose logits are wanted matter. An observer sees all.
     if (hp.layers[layer].mixer == LayerMixer::delta_net) {
       delta_net(block, {*batch.recurrent, batch.runs}, x);
-    } else if (layer + 1 == hp.n_layer && batch.outputs.size() < n && !stream.observed()) {
-      std::vector<compute::AttentionRow> picked_rows;
-      for (const uint32_t row : batch.outputs) picked_rows.push_back(pass.rows[row]);
-      pass.rows = picked_rows;
-      x = attention_of_picked(block, pass, x, batch.outputs);
+    } else if (layer == last_store && batch.outputs.size() < n && !stream.observed()) {
+      inputs = pick(block, inputs, batch.outputs);
+      x = attention_of_picked(block, pass, pass_of(inputs, layer, kv, batch), x, batch.outputs);
       if (x.rows == 0) break;
     } else {
       attention(block, pass, x);
@@ -111,6 +152,8 @@ Status Decoder::run(compute::Stream& stream, const KvStores& kv, Workspace& work
     } else {
       feed_forward(block, x);
     }
+    if (inputs.of_layers.buffer != nullptr) add_layer_input(block, inputs.of_layers, x);
+    if (block.params().output_scale != 1) stream.scale(x, block.params().output_scale);
   }
   if (x.rows > batch.outputs.size()) {
     const Mat picked = workspace.picked.mat(static_cast<uint32_t>(batch.outputs.size()), hp.n_embd);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "lib/base/status.h"
 #include "lib/compute/ops.h"
@@ -62,13 +63,17 @@ class Decoder {
   compute::StateShape state_shape() const;
 
  private:
-  /// What the layers of a pass share.
+  /// What the layers of a pass share: for all of its rows, or for those picked.
   struct Inputs {
     compute::Mat cos_sin, cos_sin_local, warmth, heads;
+    compute::Mat of_layers;  ///< see blocks/layer_inputs.h; none where there are none
+    std::span<const compute::AttentionRow> rows, window_rows;
+    std::vector<compute::AttentionRow> picked_rows, picked_window_rows;  ///< their memory, once picked
   };
 
   Status check(const KvStores& kv, const Workspace& workspace, const DecodeBatch& batch) const;
   Inputs upload_inputs(compute::Stream& stream, Workspace& workspace, const DecodeBatch& batch) const;
+  static Inputs pick(const Block& block, const Inputs& all, std::span<const uint32_t> rows);
   AttentionPass pass_of(const Inputs& inputs, uint32_t layer, const KvStores& kv, const DecodeBatch& batch) const;
   void embed(const Block& block, const DecodeBatch& batch, compute::Mat x) const;
   void compute_logits(const Block& block, compute::Mat x, std::span<float> out) const;

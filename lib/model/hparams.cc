@@ -59,6 +59,11 @@ std::vector<LayerParams> layer_params(const KeyValues& values, const KeyReader& 
     layer.n_ff = whole(Key::feed_forward_length);
     const bool full = spec.full_layer_first ? first_of(full_every, i) : last_of(full_every, i);
     layer.windowed = window && (window_by_layer ? whole(Key::sliding_window_pattern) != 0 : !full);
+    layer.k_dim = whole(layer.windowed ? Key::key_length_local : Key::key_length);
+    layer.v_dim = whole(layer.windowed ? Key::value_length_local : Key::value_length);
+    if (spec.rope != arch::Rope::none)
+      layer.n_rot = whole(layer.windowed ? Key::rope_dimension_count_local : Key::rope_dimension_count);
+    layer.kv_layer = i;
     const bool rotates = spec.rope != arch::Rope::none && !last_of(spec.no_rope_every, i);
     layer.rope = !rotates ? LayerRope::none : layer.windowed && local_rope ? LayerRope::local : LayerRope::global;
     const bool recurrent =
@@ -67,6 +72,28 @@ std::vector<LayerParams> layer_params(const KeyValues& values, const KeyReader& 
     layer.experts = values.scalar(Key::expert_count) > 0 && i >= values.scalar(Key::leading_dense_blocks);
   }
   return out;
+}
+
+/// The last layers may do without keys and values of their own: they see those of the last layer before that has some,
+/// and that has a sliding window or none as they do.
+Status share_kv(Hparams& hp, const KeyValues& values, const KeyReader& reader) {
+  const auto n_shared = static_cast<uint32_t>(values.scalar(Key::shared_kv_layers));
+  QUERN_ENSURE(n_shared < hp.n_layer, Errc::format, reader.where(Key::shared_kv_layers), "expected less than the ",
+               hp.n_layer, " layers, found ", n_shared);
+  const uint32_t n_own = hp.n_layer - n_shared;
+  for (uint32_t i = n_own; i < hp.n_layer; ++i) {
+    LayerParams& layer = hp.layers[i];
+    uint32_t from = n_own;
+    while (from > 0 && hp.layers[from - 1].windowed != layer.windowed) --from;
+    QUERN_ENSURE(from > 0, Errc::format, reader.where(Key::shared_kv_layers), "layer ", i,
+                 " has no earlier one whose keys and values it could use");
+    layer.own_kv = false;
+    layer.kv_layer = from - 1;
+    QUERN_ENSURE(layer.n_head_kv == hp.layers[from - 1].n_head_kv, Errc::format, reader.where(Key::head_count_kv),
+                 "expected the number of layer ", from - 1, " in layer ", i,
+                 ", which uses its keys and values: ", hp.layers[from - 1].n_head_kv, ", found ", layer.n_head_kv);
+  }
+  return {};
 }
 
 Result<ExpertParams> expert_params(const KeyValues& values, const KeyReader& reader) {
@@ -156,16 +183,18 @@ Status check_latent(const Hparams& hp, const KeyReader& reader) {
   QUERN_ENSURE(hp.latent.kv_rank > 0, Errc::format, reader.where(Key::kv_rank), "missing");
   QUERN_ENSURE(hp.n_rot < hp.latent.k_dim, Errc::format, reader.where(Key::key_length_full),
                "expected more than rope.dimension_count = ", hp.n_rot, ", found ", hp.latent.k_dim);
-  QUERN_ENSURE(hp.k_dim == hp.latent.kv_rank + hp.n_rot && hp.v_dim == hp.latent.kv_rank, Errc::unsupported,
-               reader.where(Key::key_length),
+  QUERN_ENSURE(hp.latent.full_cache || (hp.k_dim == hp.latent.kv_rank + hp.n_rot && hp.v_dim == hp.latent.kv_rank),
+               Errc::format, reader.where(Key::key_length),
                "expected kv_lora_rank + rope.dimension_count = ", hp.latent.kv_rank + hp.n_rot,
-               " and a value_length of ", hp.latent.kv_rank, ", found ", hp.k_dim, " and ", hp.v_dim,
-               ": files from before April 2025 keep keys and values in another way");
+               " and a value_length of ", hp.latent.kv_rank, ", found ", hp.k_dim, " and ", hp.v_dim);
+  QUERN_ENSURE(!hp.latent.full_cache || hp.v_dim == hp.latent.v_dim, Errc::format, reader.where(Key::value_length_full),
+               "expected value_length = ", hp.v_dim, ", found ", hp.latent.v_dim);
   for (const LayerParams& layer : hp.layers) {
     QUERN_ENSURE(layer.n_head == hp.layers[0].n_head, Errc::unsupported, reader.where(Key::head_count),
                  "expected the same number in all layers, found ", layer.n_head, " and ", hp.layers[0].n_head);
-    QUERN_ENSURE(layer.n_head_kv == 1, Errc::unsupported, reader.where(Key::head_count_kv), "expected 1, found ",
-                 layer.n_head_kv);
+    const uint32_t n_head_kv = hp.latent.full_cache ? layer.n_head : 1;
+    QUERN_ENSURE(layer.n_head_kv == n_head_kv, Errc::unsupported, reader.where(Key::head_count_kv), "expected ",
+                 n_head_kv, ", found ", layer.n_head_kv);
   }
   return {};
 }
@@ -180,9 +209,15 @@ Status check(const Hparams& hp, const arch::ArchSpec& spec, const KeyReader& rea
     QUERN_ENSURE(layer.n_head % layer.n_head_kv == 0, Errc::format, reader.where(Key::head_count_kv),
                  "expected a divisor of attention.head_count = ", layer.n_head, ", found ", layer.n_head_kv,
                  " in layer ", i);
+    QUERN_ENSURE(
+        layer.n_rot % 2 == 0 && layer.n_rot <= layer.k_dim, Errc::format,
+        reader.where(layer.windowed && reader.given(Key::rope_dimension_count_local) ? Key::rope_dimension_count_local
+                                                                                     : Key::rope_dimension_count),
+        "expected an even number up to the length of a head, ", layer.k_dim, ", found ", layer.n_rot);
+    QUERN_ENSURE(!spec.normalized_values || layer.k_dim == layer.v_dim, Errc::unsupported,
+                 reader.where(layer.windowed ? Key::value_length_local : Key::value_length),
+                 "expected the length of a key, ", layer.k_dim, ", found ", layer.v_dim);
   }
-  QUERN_ENSURE(hp.n_rot % 2 == 0 && hp.n_rot <= hp.k_dim, Errc::format, reader.where(Key::rope_dimension_count),
-               "expected an even number up to the length of a head, ", hp.k_dim, ", found ", hp.n_rot);
   QUERN_ENSURE(!hp.output_gate || hp.k_dim == hp.v_dim, Errc::format, reader.where(Key::value_length),
                "expected attention.key_length = ", hp.k_dim, ", found ", hp.v_dim);
   return hp.latent.k_dim > 0 ? check_latent(hp, reader) : Status{};
@@ -216,9 +251,13 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   hp.pooling = whole(Key::pooling);
   hp.dense_2_out = whole(Key::dense_2_out);
   hp.dense_3_in = whole(Key::dense_3_in);
+  hp.n_rot_local = whole(Key::rope_dimension_count_local);
+  hp.n_layer_input = whole(Key::layer_input_length);
   hp.layers = layer_params(values, reader, spec);
   if (spec.attention == arch::Attention::latent) {
-    hp.latent = {whole(Key::q_rank), whole(Key::kv_rank), whole(Key::key_length_full), whole(Key::value_length_full)};
+    // Files from before April 2025 do not have the keys for the lengths of heads once made.
+    hp.latent = {whole(Key::q_rank), whole(Key::kv_rank), whole(Key::key_length_full), whole(Key::value_length_full),
+                 !reader.given(Key::key_length_full)};
   }
   hp.output_gate = spec.output_gate;
   QUERN_CHECK(check(hp, spec, reader));
@@ -226,6 +265,7 @@ Result<Hparams> read_hparams(const io::MetaTable& meta, const arch::ArchSpec& sp
   if (reader.listed(Key::state_size)) {
     QUERN_TRY(hp.delta, delta_params(values, reader));
   }
+  QUERN_CHECK(share_kv(hp, values, reader));
   QUERN_TRY(hp.experts, expert_params(values, reader));
   set_scales(hp, values, spec);
   QUERN_TRY(hp.rope, rope_params(values, reader));
@@ -261,13 +301,13 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
     case Dim::dense_3_in:
       return dense_3_in;
     case Dim::q:
-      return uint64_t{l.n_head} * k_dim * (output_gate ? 2 : 1);
+      return uint64_t{l.n_head} * l.k_dim * (output_gate ? 2 : 1);
     case Dim::k:
-      return uint64_t{l.n_head_kv} * k_dim;
+      return uint64_t{l.n_head_kv} * l.k_dim;
     case Dim::v:
-      return uint64_t{l.n_head_kv} * v_dim;
+      return uint64_t{l.n_head_kv} * l.v_dim;
     case Dim::k_head:
-      return k_dim;
+      return l.k_dim;
     case Dim::q_k:
       return this->dim(Dim::q, layer) + this->dim(Dim::k, layer);
     case Dim::q_k_v:
@@ -286,8 +326,10 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
       return latent.v_dim;
     case Dim::attn_full:
       return uint64_t{l.n_head} * latent.v_dim;
+    case Dim::kv_full:
+      return uint64_t{l.n_head} * (uint64_t{latent.k_dim} - n_rot + latent.v_dim);
     case Dim::attn:
-      return uint64_t{l.n_head} * v_dim;
+      return uint64_t{l.n_head} * l.v_dim;
     case Dim::ff:
       return l.n_ff;
     case Dim::ff_twice:
@@ -314,6 +356,10 @@ uint64_t Hparams::dim(arch::Dim dim, uint32_t layer) const {
       return uint64_t{2} * delta.n_heads;
     case Dim::conv_taps:
       return delta.n_taps;
+    case Dim::layer_input:
+      return n_layer_input;
+    case Dim::layer_inputs:
+      return uint64_t{n_layer} * n_layer_input;
   }
   return 0;
 }

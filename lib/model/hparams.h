@@ -35,7 +35,12 @@ enum class LayerMixer { attention, delta_net };
 struct LayerParams {
   LayerMixer mixer = LayerMixer::attention;
   uint32_t n_head = 0, n_head_kv = 0, n_ff = 0;
-  bool windowed = false;  ///< sees the sliding window alone
+  uint32_t k_dim = 0, v_dim = 0;  ///< of a head
+  uint32_t n_rot = 0;             ///< of these, elements that rotary embedding turns
+  uint32_t kv_layer = 0;          ///< whose keys and values it sees: its own, or those of an earlier layer
+  bool own_kv = true;             ///< they are its own
+  float output_scale = 1;         ///< multiplies what it hands on; set by whoever reads the tensors
+  bool windowed = false;          ///< sees the sliding window alone
   LayerRope rope = LayerRope::global;
   bool experts = false;  ///< a mixture in place of the feed-forward block
 };
@@ -45,6 +50,7 @@ struct LatentParams {
   uint32_t q_rank = 0;            ///< 0: queries are made in one step
   uint32_t kv_rank = 0;           ///< 0: there is none
   uint32_t k_dim = 0, v_dim = 0;  ///< of a head, once made
+  bool full_cache = false;        ///< the cache holds every head's keys and values, in place of what they are made of
 };
 
 /// Gated delta nets.
@@ -68,12 +74,14 @@ struct ExpertParams {
 
 struct Hparams {
   uint32_t n_ctx_train = 0, n_embd = 0, n_layer = 0;
-  uint32_t n_layer_skipped = 0;  ///< behind these: layers that predict further tokens, which are not used
-  uint32_t n_vocab = 0;          ///< of the tokenizer; set by whoever reads the vocabulary
-  uint32_t vocab_size = 0;       ///< what the file's vocab_size key says; 0 where it has none
-  uint32_t k_dim = 0, v_dim = 0, n_rot = 0;
-  uint32_t sliding_window = 0;  ///< positions that a token sees in layers with a window, as arch::Window
-                                ///< says; 0: there are no such layers
+  uint32_t n_layer_skipped = 0;              ///< behind these: layers that predict further tokens, which are not used
+  uint32_t n_vocab = 0;                      ///< of the tokenizer; set by whoever reads the vocabulary
+  uint32_t vocab_size = 0;                   ///< what the file's vocab_size key says; 0 where it has none
+  uint32_t k_dim = 0, v_dim = 0, n_rot = 0;  ///< of layers without a sliding window
+  uint32_t n_rot_local = 0;                  ///< of layers with LayerRope::local
+  uint32_t n_layer_input = 0;                ///< every layer has an input of its own, of that length; 0: none has
+  uint32_t sliding_window = 0;               ///< positions that a token sees in layers with a window, as arch::Window
+                                             ///< says; 0: there are no such layers
   float rms_eps = 0, layer_norm_eps = 0;
   arch::Ffn ffn = arch::Ffn::swiglu;
   bool causal = true;                        ///< a token sees none that follow it; else it sees all of its text

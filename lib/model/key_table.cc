@@ -71,6 +71,8 @@ constexpr Row kTable[] = {
      quotient(Key::embedding_length, Key::head_count)},
     {Key::key_length_full, "attention.key_length_mla", Kind::integer, 1, kMaxHeadDim, copy_of(Key::key_length)},
     {Key::value_length_full, "attention.value_length_mla", Kind::integer, 1, kMaxHeadDim, copy_of(Key::value_length)},
+    {Key::key_length_local, "attention.key_length_swa", Kind::integer, 1, kMaxHeadDim, copy_of(Key::key_length)},
+    {Key::value_length_local, "attention.value_length_swa", Kind::integer, 1, kMaxHeadDim, copy_of(Key::value_length)},
     {Key::q_rank, "attention.q_lora_rank", Kind::integer, 0, kMaxEmbd, constant(0)},
     {Key::kv_rank, "attention.kv_lora_rank", Kind::integer, 1, kMaxHeadDim, constant(0)},
     {Key::feed_forward_length, "feed_forward_length", Kind::integer, 1, kMaxFf, kRequired, kPerLayer},
@@ -87,6 +89,8 @@ constexpr Row kTable[] = {
     {Key::logit_softcap, "final_logit_softcapping", Kind::real, 0, 1e6, constant(0)},
     {Key::sliding_window, "attention.sliding_window", Kind::integer, 0, kMaxContext, constant(0)},
     {Key::sliding_window_pattern, "attention.sliding_window_pattern", Kind::integer, 0, 1024, constant(0), kPerLayer},
+    {Key::shared_kv_layers, "attention.shared_kv_layers", Kind::integer, 0, 1023, constant(0)},
+    {Key::layer_input_length, "embedding_length_per_layer_input", Kind::integer, 0, kMaxHeadDim, constant(0)},
     {Key::expert_count, "expert_count", Kind::integer, 0, kMaxExperts, constant(0)},
     {Key::expert_used_count, "expert_used_count", Kind::integer, 0, kMaxExperts, constant(0)},
     {Key::expert_feed_forward_length, "expert_feed_forward_length", Kind::integer, 0, kMaxFf, constant(0)},
@@ -101,6 +105,8 @@ constexpr Row kTable[] = {
     {Key::expert_weights_norm, "expert_weights_norm", Kind::flag, 0, 1, constant(1)},
     {Key::expert_weights_scale, "expert_weights_scale", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_dimension_count, "rope.dimension_count", Kind::integer, 2, kMaxHeadDim, copy_of(Key::key_length)},
+    {Key::rope_dimension_count_local, "rope.dimension_count_swa", Kind::integer, 2, kMaxHeadDim,
+     copy_of(Key::rope_dimension_count)},
     {Key::rope_freq_base, "rope.freq_base", Kind::real, 1e-3, 1e30, constant(10000)},
     {Key::rope_freq_base_local, "rope.freq_base_swa", Kind::real, 1e-3, 1e30, copy_of(Key::rope_freq_base)},
     {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, 0, constant(kScalingAbsent), false, 1,
@@ -253,6 +259,8 @@ Result<KeyValues> KeyReader::read() const {
 bool KeyReader::listed(Key key) const {
   return std::find(spec_.keys.begin(), spec_.keys.end(), key) != spec_.keys.end();
 }
+
+bool KeyReader::given(Key key) const { return listed(key) && meta_.find(cat(prefix_, row_of(key).name)) != nullptr; }
 
 bool KeyReader::per_layer(Key key) const {
   const io::MetaValue* const value = meta_.find(cat(prefix_, row_of(key).name));

@@ -49,6 +49,8 @@ class KeyReader {
 
   /// Whether the architecture has the key.
   bool listed(arch::Key key) const;
+  /// Whether the architecture and the file have it.
+  bool given(arch::Key key) const;
   /// Whether the file says it for each layer.
   bool per_layer(arch::Key key) const;
   /// How an error about a key begins: file and whole name.

@@ -22,13 +22,17 @@ compute::KvShape KvMap::shape(KvSpan span, bool quantized, compute::KvType type_
 KvMap make_kv_map(const Hparams& hparams) {
   KvMap map;
   for (const LayerParams& params : hparams.layers) {
-    if (params.n_head_kv == 0) {
+    if (params.mixer != LayerMixer::attention) {
       map.places.push_back({});
+      continue;
+    }
+    if (!params.own_kv) {
+      map.places.push_back(map.places[params.kv_layer]);
       continue;
     }
     std::vector<compute::KvLayer>& layers = params.windowed ? map.window : map.all;
     map.places.push_back({params.windowed ? KvSpan::window : KvSpan::all, static_cast<uint32_t>(layers.size())});
-    layers.push_back({params.n_head_kv, hparams.k_dim, hparams.v_dim});
+    layers.push_back({params.n_head_kv, params.k_dim, params.v_dim});
   }
   return map;
 }

@@ -71,7 +71,15 @@ Status make_ropes(LoadedModel& model, const std::vector<Binding>& bindings) {
   }
   const bool any_local = std::any_of(hp.layers.begin(), hp.layers.end(),
                                      [](const LayerParams& layer) { return layer.rope == LayerRope::local; });
-  if (any_local) model.ropes.local = RopeTable(hp.rope_local, hp.n_rot, {});
+  if (any_local) model.ropes.local = RopeTable(hp.rope_local, hp.n_rot_local, {});
+  return {};
+}
+
+Status read_layer_scales(LoadedModel& model, const std::vector<Binding>& bindings) {
+  for (const Binding& b : bindings) {
+    if (b.spec->slot != arch::Slot::layer_scale) continue;
+    QUERN_TRY(model.hparams->layers[b.layer].output_scale, read_number(model.file, b));
+  }
   return {};
 }
 
@@ -125,7 +133,9 @@ void survey_tensors(Survey& out, const OpenOptions& options) {
     out.faults.push_back({OpenStep::tensors, fault.error, fault.tensor, fault.missing});
   out.n_faults += out.plan.n_faults;
   log_unused(model.file, out.plan, options.log);
-  if (out.plan.n_faults == 0) note(out, OpenStep::tensors, make_ropes(model, out.plan.bindings));
+  if (out.plan.n_faults > 0) return;
+  note(out, OpenStep::tensors, make_ropes(model, out.plan.bindings));
+  note(out, OpenStep::tensors, read_layer_scales(model, out.plan.bindings));
 }
 
 }  // namespace

@@ -39,17 +39,19 @@ class Workspace {
   Region attn;                    ///< what attention, or a gated delta net, hands on
   Region decay, rate;             ///< gated delta nets: [heads]
   Region q_rank, full_heads;      ///< latent attention: queries on their way, then values. Gated: queries alone
+  Region latent;                  ///< latent attention: what keys and values are made of, where these are cached
   Region heads;                   ///< latent attention: [heads], their numbers
   Region gate, up;                ///< [n_ff], or as many rows of experts as a token has. Gated delta nets: the gate
                                   ///< of the output; queries, keys and values
   Region cos_sin, cos_sin_local;  ///< [n_rot]
-  Region cos_sin_picked;          ///< [n_rot]
-  Region warmth, warmth_picked;   ///< [1]: factors of the queries, where they depend on the position
-  Region scores;                  ///< [experts]
-  Region chosen, chosen_weights;  ///< [experts of a token]
-  Region expert_out;              ///< [n_embd], as many rows as a token has experts
-  Region shared, shared_score;    ///< what the shared expert adds, [n_embd], and how much of it counts, [1]
-  Region logits;                  ///< [n_vocab], fewer rows: logits are computed some rows at a time
+  Region cos_sin_picked, cos_sin_local_picked;  ///< [n_rot]
+  Region layer_inputs, layer_inputs_picked;     ///< [n_layer * n_layer_input]
+  Region warmth, warmth_picked;                 ///< [1]: factors of the queries, where they depend on the position
+  Region scores;                                ///< [experts]
+  Region chosen, chosen_weights;                ///< [experts of a token]
+  Region expert_out;                            ///< [n_embd], as many rows as a token has experts
+  Region shared, shared_score;  ///< what the shared expert adds, [n_embd], and how much of it counts, [1]
+  Region logits;                ///< [n_vocab], fewer rows: logits are computed some rows at a time
 
   /// On the host: rotary tables and other numbers before their upload.
   std::vector<float> host;

@@ -289,7 +289,8 @@ class Stream final : public compute::Stream {
   void do_decay(Mat x, const compute::Weight& rate, const compute::Weight& bias) override {
     for (uint32_t r = 0; r < x.rows; ++r) {
       for (uint32_t c = 0; c < x.cols; ++c) {
-        const double value = static_cast<double>(x.row(r)[c]) + own(bias).row(0)[c], softplus = value > 30 ? value : std::log1p(std::exp(value));
+        const double value = static_cast<double>(x.row(r)[c]) + own(bias).row(0)[c],
+                     softplus = value > 30 ? value : std::log1p(std::exp(value));
         x.row(r)[c] = static_cast<float>(std::exp(own(rate).row(0)[c] * softplus));
       }
     }

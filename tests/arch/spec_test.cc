@@ -34,9 +34,10 @@ TEST_CASE("tensor specs are consistent") {
       const bool of_experts = tensor.experts == Experts::stacked || tensor.experts == Experts::separate;
       CHECK((!of_experts || tensor.when == When::with_experts));
       CHECK((tensor.part.whole() || tensor.part.first != tensor.part.of));
-      const bool one_row = tensor.role == Role::vector || tensor.role == Role::factors;
+      const bool one = tensor.role == Role::number;
+      const bool one_row = tensor.role == Role::vector || tensor.role == Role::factors || one;
       CHECK((tensor.rows == Dim::one) == one_row);
-      CHECK(tensor.cols != Dim::one);
+      CHECK((tensor.cols == Dim::one) == one);
       if (tensor.stand_in == Slot::none) continue;
       CHECK(tensor.optional);
       const auto is_stand_in = [&](const TensorSpec& other) { return other.slot == tensor.stand_in; };

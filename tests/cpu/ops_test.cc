@@ -58,6 +58,23 @@ TEST_CASE("row operations equal the reference's at odd sizes") {
   });
 }
 
+TEST_CASE("a norm without a weight is one with a weight of ones") {
+  on_every_target([](base::ThreadPool& pool) {
+    Bench cpu(cpu::make_backend(pool)), ref(reference::make_backend());
+    for (const uint32_t n : {1u, 15u, 16u, 64u, 97u, 256u}) {
+      CAPTURE(n);
+      const auto x = random_floats(3 * n, n);
+      const std::vector<float> ones(n, 1.0f);
+      for (Bench* b : {&cpu, &ref}) {
+        Mat mx = b->mat(3, n, x), plain = b->mat(3, n), weighted = b->mat(3, n);
+        b->stream->rms_norm(mx, 1e-5f, plain);
+        b->stream->rms_norm(mx, b->weight(view_of(ones, n, 1), Usage::vector), 1e-5f, weighted);
+        CHECK(b->get(plain) == b->get(weighted));
+      }
+    }
+  });
+}
+
 TEST_CASE("layer norm and GELU equal their definitions in float64 at odd sizes") {
   on_every_target([](base::ThreadPool& pool) {
     Bench cpu(cpu::make_backend(pool)), ref(reference::make_backend());

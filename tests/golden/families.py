@@ -2,177 +2,13 @@
 tensor, small dimensions and random weights. describe() gives them by name; goldens.py writes them down.
 
 A description is what tests/data/golden/NAME.json holds: keys [name, type, value], tensors [name, extents in GGUF order
-(the contiguous one first), scale, offset] and the tokens to run. Element i of tensor t is
-  offset + scale * (u - 32768) / 32768,  u = the upper 16 bits of splitmix64(2^32 * (seed * 1024 + t) + i)
-which float32 holds exactly, so that Python and C++ make the same file of it.
+(the contiguous one first), scale, offset] and the tokens to run. tiny_model.py says what the elements are.
 """
-import math
-
-N_EMBD, N_FF, N_VOCAB, N_TOKENS = 64, 96, 96, 64
-
-
-def power_of_two(x):
-    return 2.0 ** round(math.log2(x))
-
-
-class Model:
-    def __init__(self, arch, seed, heads=4, heads_kv=2, k_dim=16, layers=2, n_ctx=256, n_train=8192, eps="layer_norm_rms_epsilon"):
-        self.arch, self.seed, self.n_ctx = arch, seed, n_ctx
-        self.heads, self.heads_kv, self.k_dim, self.layers = heads, heads_kv, k_dim, layers
-        self.keys, self.tensors = [], []
-        self.key("general.architecture", "str", arch, "")
-        self.key("general.name", "str", "golden", "")
-        self.key("context_length", "u32", n_train)
-        self.key("embedding_length", "u32", N_EMBD)
-        self.key("block_count", "u32", layers)
-        self.key("feed_forward_length", "u32", N_FF)
-        self.key("attention.head_count", "u32", heads)
-        self.key("attention.head_count_kv", "u32", heads_kv)
-        self.key("attention." + eps, "f32", 1e-5)
-
-    def key(self, name, kind, value, prefix=None):
-        self.keys.append([(self.arch + "." if prefix is None else prefix) + name, kind, value])
-
-    def matrix(self, name, cols, *rows, gain=2.0):
-        """Its product with a vector whose elements are about 1 has elements of about gain / sqrt(3)."""
-        self.tensors.append([name, [cols, *rows], power_of_two(gain / math.sqrt(cols)), 0.0])
-
-    def norm(self, name, length=N_EMBD):
-        self.tensors.append([name, [length], 0.25, 1.0])
-
-    def norm_with_bias(self, name):
-        self.norm(name + ".weight")
-        self.bias(name + ".bias", N_EMBD)
-
-    def bias(self, name, *extents):
-        self.tensors.append([name, list(extents), 0.5, 0.0])
-
-    def factors(self, name, length, least=1.5, spread=0.5):
-        self.tensors.append([name, [length], spread, least])
-
-    def scales(self):
-        """A number that multiplies the products of each matrix, or one for each expert."""
-        for name, extents, _, _ in list(self.tensors):
-            if len(extents) > 1 and name.startswith("blk.") and "gate_inp" not in name:
-                self.tensors.append([name.replace(".weight", ".scale"), [extents[2] if len(extents) == 3 else 1], 0.25, 1.0])
-
-    def ends(self, tied=False, gain=2.0):
-        self.tensors.append(["token_embd.weight", [N_EMBD, N_VOCAB], 1.0, 0.0])
-        self.norm("output_norm.weight")
-        if not tied:
-            self.matrix("output.weight", N_EMBD, N_VOCAB, gain=gain)
-
-    def attention(self, layer, bias=(), head_norms=False, row_norms=False, fused=False, post_norm=False, norm=True):
-        q, kv, b = self.heads * self.k_dim, self.heads_kv * self.k_dim, f"blk.{layer}."
-        if norm:
-            self.norm(b + "attn_norm.weight")
-        if fused:
-            self.matrix(b + "attn_qkv.weight", N_EMBD, q + 2 * kv, gain=3)
-            if "qkv" in bias:
-                self.bias(b + "attn_qkv.bias", q + 2 * kv)
-        else:
-            for name, rows in (("q", q), ("k", kv), ("v", kv)):
-                self.matrix(f"{b}attn_{name}.weight", N_EMBD, rows, gain=3)
-                if name in bias:
-                    self.bias(f"{b}attn_{name}.bias", rows)
-        self.matrix(b + "attn_output.weight", q, N_EMBD)
-        if "output" in bias:
-            self.bias(b + "attn_output.bias", N_EMBD)
-        if head_norms:
-            self.norm(b + "attn_q_norm.weight", self.k_dim)
-            self.norm(b + "attn_k_norm.weight", self.k_dim)
-        if row_norms:
-            self.norm(b + "attn_q_norm.weight", q)
-            self.norm(b + "attn_k_norm.weight", kv)
-        if post_norm:
-            self.norm(b + "post_attention_norm.weight")
-
-    def ffn(self, layer, bias=False, fused=False, post_norm=False, norm="ffn_norm", gate=True, gain=2.0):
-        b = f"blk.{layer}."
-        if norm:
-            self.norm(f"{b}{norm}.weight")
-        if fused:
-            self.matrix(b + "ffn_up.weight", N_EMBD, 2 * N_FF)
-        else:
-            if gate:
-                self.matrix(b + "ffn_gate.weight", N_EMBD, N_FF)
-            self.matrix(b + "ffn_up.weight", N_EMBD, N_FF)
-        self.matrix(b + "ffn_down.weight", N_FF, N_EMBD, gain=gain)
-        if bias:
-            for name, rows in (("gate", N_FF), ("up", N_FF), ("down", N_EMBD))[0 if gate else 1:]:
-                self.bias(f"{b}ffn_{name}.bias", rows)
-        if post_norm:
-            self.norm(b + "post_ffw_norm.weight")
-
-    def experts(self, layer, n, n_ff, shared=0, bias=False, norm="ffn_norm"):
-        b = f"blk.{layer}."
-        self.norm(f"{b}{norm}.weight")
-        self.matrix(b + "ffn_gate_inp.weight", N_EMBD, n)
-        if bias:
-            self.bias(b + "ffn_gate_inp.bias", n)
-            for name, rows in (("gate", n_ff), ("up", n_ff), ("down", N_EMBD)):
-                self.bias(f"{b}ffn_{name}_exps.bias", rows, n)
-        self.matrix(b + "ffn_gate_exps.weight", N_EMBD, n_ff, n, gain=4)
-        self.matrix(b + "ffn_up_exps.weight", N_EMBD, n_ff, n, gain=4)
-        self.matrix(b + "ffn_down_exps.weight", n_ff, N_EMBD, n)
-        if shared:
-            self.matrix(b + "ffn_gate_shexp.weight", N_EMBD, shared)
-            self.matrix(b + "ffn_up_shexp.weight", N_EMBD, shared)
-            self.matrix(b + "ffn_down_shexp.weight", shared, N_EMBD)
-
-    def shared_expert(self, layer, n_ff):
-        """Weighted by a score of its own."""
-        b = f"blk.{layer}."
-        self.tensors.append([b + "ffn_gate_inp_shexp.weight", [N_EMBD], 0.5, 0.0])
-        self.matrix(b + "ffn_gate_shexp.weight", N_EMBD, n_ff)
-        self.matrix(b + "ffn_up_shexp.weight", N_EMBD, n_ff)
-        self.matrix(b + "ffn_down_shexp.weight", n_ff, N_EMBD)
-
-    def gated_attention(self, layer):
-        q, kv, b = self.heads * self.k_dim, self.heads_kv * self.k_dim, f"blk.{layer}."
-        for name, rows in (("q", 2 * q), ("k", kv), ("v", kv)):
-            self.matrix(f"{b}attn_{name}.weight", N_EMBD, rows, gain=3)
-        self.matrix(b + "attn_output.weight", q, N_EMBD)
-        self.norm(b + "attn_q_norm.weight", self.k_dim)
-        self.norm(b + "attn_k_norm.weight", self.k_dim)
-
-    def delta_net(self, layer, k_heads, v_heads, dim, taps, joined=False):
-        b, qkv, v = f"blk.{layer}.", (2 * k_heads + v_heads) * dim, v_heads * dim
-        self.matrix(b + "attn_qkv.weight", N_EMBD, qkv, gain=3)
-        self.matrix(b + "attn_gate.weight", N_EMBD, v)
-        self.tensors.append([b + "ssm_conv1d.weight", [taps, qkv], 0.5, 0.25])
-        self.tensors.append([b + "ssm_dt.bias", [v_heads], 1.0, -1.0])
-        self.tensors.append([b + "ssm_a", [v_heads], 0.5, -0.75])
-        if joined:
-            self.matrix(b + "ssm_ba.weight", N_EMBD, 2 * v_heads)
-        else:
-            self.matrix(b + "ssm_beta.weight", N_EMBD, v_heads)
-            self.matrix(b + "ssm_alpha.weight", N_EMBD, v_heads)
-        self.norm(b + "ssm_norm.weight", dim)
-        self.matrix(b + "ssm_out.weight", v, N_EMBD)
-
-    def heads_of_own_length(self):
-        self.key("attention.key_length", "u32", self.k_dim)
-        self.key("attention.value_length", "u32", self.k_dim)
-
-    def rope(self, base=10000.0, dimensions=None):
-        self.key("rope.freq_base", "f32", base)
-        self.key("rope.dimension_count", "u32", dimensions or self.k_dim)
-
-    def describe(self):
-        self.key("vocab_size", "u32", N_VOCAB)
-        texts = [chr(33 + i) for i in range(93)] + ['!"', "<s>", "</s>"]
-        for name, kind, value in (("model", "str", "gpt2"), ("pre", "str", "qwen2"), ("tokens", "strs", texts),
-                                  ("token_type", "i32s", [1] * 94 + [3, 3]), ("merges", "strs", ['! "']),
-                                  ("bos_token_id", "u32", 94), ("eos_token_id", "u32", 95),
-                                  ("add_bos_token", "bool", False)):
-            self.key(name, kind, value, "tokenizer.ggml.")
-        ids = [(i * i * 7 + i * 13 + self.seed) % 93 for i in range(N_TOKENS)]
-        # The reference looks GELU up in a table of half-precision numbers.
-        silu = self.arch in ("nomic-bert", "eurobert") or any(value == "silu" for _, _, value in self.keys)
-        gelu = self.arch.startswith("gemma") or ("bert" in self.arch and not silu)
-        tolerance = 2e-3 if gelu else 2e-4
-        return {"seed": self.seed, "n_ctx": self.n_ctx, "tolerance": tolerance, "tokens": ids, "keys": self.keys, "tensors": self.tensors}
+from families_encoders import (bert, eurobert, gemma_embedding, gemma_embedding_dense, jina_bert_v3, llama_embed, modern_bert,
+                               modern_bert_silu, nomic_bert)
+from families_gated import qwen35, qwen35moe, qwen3next
+from families_gemma4 import gemma4, gemma4_experts, gemma4_small
+from tiny_model import N_EMBD, N_FF, Model
 
 
 def llama():
@@ -467,6 +303,24 @@ def deepseek3():
     return m
 
 
+def deepseek2_old():
+    """As files before April 2025 have it: keys and values of all heads in one tensor, and in the cache."""
+    m = deepseek(27, 48)
+    m.key("attention.q_lora_rank", "u32", 48)
+    m.key("expert_weights_scale", "f32", 2.5)
+    for key in m.keys:
+        name = key[0].removeprefix("deepseek2.")
+        key[2] = {"attention.head_count_kv": 4, "attention.key_length": 40, "attention.value_length": 20}.get(name, key[2])
+    m.keys = [key for key in m.keys if not key[0].endswith("_mla")]
+    tensors, m.tensors = m.tensors, []
+    for tensor in tensors:
+        if tensor[0].endswith("attn_k_b.weight"):
+            m.matrix(tensor[0].replace("k_b", "kv_b"), 32, 4 * (24 + 20))
+        elif not tensor[0].endswith("attn_v_b.weight"):
+            m.tensors.append(tensor)
+    return m
+
+
 def seed_oss():
     m = Model("seed_oss", 18, k_dim=32)
     m.heads_of_own_length()
@@ -557,185 +411,6 @@ def olmo3():
     return m
 
 
-# The reference looks GELU up in a table of half-precision numbers: what comes of it shall not hide errors.
-SMALL_GAIN = 0.25
-
-
-def encoder(arch, seed, pooling, eps="layer_norm_epsilon", **sizes):
-    m = Model(arch, seed, eps=eps, **sizes)
-    m.key("attention.causal", "bool", False)
-    m.key("pooling_type", "u32", pooling)
-    m.tensors.append(["token_embd.weight", [N_EMBD, N_VOCAB], 1.0, 0.0])
-    return m
-
-
-def typed(m):
-    m.key("tokenizer.ggml.token_type_count", "u32", 2, "")
-    m.bias("token_types.weight", N_EMBD, 2)
-    m.norm_with_bias("token_embd_norm")
-
-
-def bert():
-    m = encoder("bert", 24, 2, heads_kv=4, n_train=40)
-    typed(m)
-    m.bias("position_embd.weight", N_EMBD, 40)
-    for i in range(m.layers):
-        m.attention(i, bias="q k v output".split(), norm=False)
-        m.norm_with_bias(f"blk.{i}.attn_output_norm")
-        m.ffn(i, bias=True, norm=None, gate=False, gain=SMALL_GAIN)
-        m.norm_with_bias(f"blk.{i}.layer_output_norm")
-    return m
-
-
-def nomic_bert():
-    m = encoder("nomic-bert", 25, 1, heads_kv=4)
-    m.rope(1000.0)
-    typed(m)
-    for i in range(m.layers):
-        m.attention(i, fused=True, bias=["qkv", "output"], norm=False)
-        m.norm_with_bias(f"blk.{i}.attn_output_norm")
-        m.ffn(i, norm=None)
-        m.norm_with_bias(f"blk.{i}.layer_output_norm")
-    return m
-
-
-def modern_bert(seed=26, gain=SMALL_GAIN):
-    """A window of an odd number of tokens: half of it, rounded down, to each side."""
-    m = encoder("modern-bert", seed, 2, heads_kv=4, layers=5)
-    m.rope(160000.0)
-    m.key("rope.freq_base_swa", "f32", 10000.0)
-    m.key("attention.sliding_window", "u32", 13)
-    m.norm("token_embd_norm.weight")
-    m.norm("output_norm.weight")
-    for i in range(m.layers):
-        m.attention(i, fused=True, norm=i > 0)
-        m.ffn(i, fused=True, gain=gain)
-    return m
-
-
-def modern_bert_silu():
-    m = modern_bert(29, gain=2.0)
-    m.key("hidden_activation", "str", "silu")
-    return m
-
-
-def gemma_embedding():
-    m = encoder("gemma-embedding", 27, 1, k_dim=32, layers=7, eps="layer_norm_rms_epsilon")
-    m.heads_of_own_length()
-    m.key("attention.sliding_window", "u32", 16)
-    m.rope(1e6)
-    m.key("rope.freq_base_swa", "f32", 10000.0)
-    m.norm("output_norm.weight")
-    for i in range(m.layers):
-        m.attention(i, head_norms=True, post_norm=True)
-        m.ffn(i, post_norm=True)
-    return m
-
-
-def gemma_embedding_dense():
-    """With the projections behind the pooling."""
-    m = gemma_embedding()
-    m.seed = 28
-    for name, cols, rows in (("dense_2", N_EMBD, 160), ("dense_3", 160, N_EMBD)):
-        m.key(name + "_feat_in", "u32", cols)
-        m.key(name + "_feat_out", "u32", rows)
-        m.matrix(name + ".weight", cols, rows)
-    return m
-
-
-def eurobert():
-    m = encoder("eurobert", 30, 1, eps="layer_norm_rms_epsilon")
-    m.rope(250000.0)
-    m.norm("output_norm.weight")
-    for i in range(m.layers):
-        m.attention(i)
-        m.ffn(i)
-    return m
-
-
-def llama_embed():
-    m = encoder("llama-embed", 31, 1, eps="layer_norm_rms_epsilon")
-    m.rope(500000.0)
-    m.norm("output_norm.weight")
-    m.factors("rope_freqs.weight", m.k_dim // 2)
-    for i in range(m.layers):
-        m.attention(i)
-        m.ffn(i)
-    return m
-
-
-def jina_bert_v3():
-    m = encoder("jina-bert-v3", 32, 1, heads_kv=4)
-    m.rope(20000.0)
-    typed(m)
-    for i in range(m.layers):
-        m.attention(i, fused=True, bias=["qkv", "output"], norm=False)
-        m.norm_with_bias(f"blk.{i}.attn_output_norm")
-        m.ffn(i, bias=True, norm=None, gate=False, gain=SMALL_GAIN)
-        m.norm_with_bias(f"blk.{i}.layer_output_norm")
-    return m
-
-
-def next_token_layer(m, layer):
-    """What a layer that predicts further tokens has beside those of a layer that attends."""
-    b = f"blk.{layer}.nextn."
-    m.matrix(b + "eh_proj.weight", 2 * N_EMBD, N_EMBD)
-    m.norm(b + "enorm.weight")
-    m.norm(b + "hnorm.weight")
-
-
-def gated_layers(m, feed_forward, joined=False):
-    """Every fourth layer attends, and so does the last if it predicts further tokens, which is not used."""
-    predicts = m.layers % 4 == 1
-    k_heads, v_heads, dim, taps = 2, 4, 16, 4
-    m.heads_of_own_length()
-    m.rope(1e7, dimensions=16)
-    m.key("full_attention_interval", "u32", 4)
-    if predicts:
-        m.key("rope.dimension_sections", "i32s", [3, 3, 2, 0])
-        m.key("nextn_predict_layers", "u32", 1)
-    for name, number in (("conv_kernel", taps), ("state_size", dim), ("group_count", k_heads),
-                         ("time_step_rank", v_heads), ("inner_size", v_heads * dim)):
-        m.key("ssm." + name, "u32", number)
-    m.ends()
-    for i in range(m.layers):
-        m.norm(f"blk.{i}.attn_norm.weight")
-        if i % 4 == 3 or predicts and i == m.layers - 1:
-            m.gated_attention(i)
-        else:
-            m.delta_net(i, k_heads, v_heads, dim, taps, joined)
-        feed_forward(i)
-    if predicts:
-        next_token_layer(m, m.layers - 1)
-    return m
-
-
-def qwen35():
-    m = Model("qwen35", 40, k_dim=32, layers=5)
-    return gated_layers(m, lambda i: m.ffn(i, norm="post_attention_norm"))
-
-
-def gated_experts(m, joined=False):
-    m.key("expert_count", "u32", 8)
-    m.key("expert_used_count", "u32", 3)
-    m.key("expert_feed_forward_length", "u32", 40)
-    m.key("expert_shared_feed_forward_length", "u32", 48)
-
-    def feed_forward(i):
-        m.experts(i, 8, 40, norm="post_attention_norm")
-        m.shared_expert(i, 48)
-    return gated_layers(m, feed_forward, joined)
-
-
-def qwen35moe():
-    return gated_experts(Model("qwen35moe", 41, k_dim=32, layers=5))
-
-
-def qwen3next():
-    """The last layer is a gated delta net, so that not every sequence of layers ends with one that attends."""
-    return gated_experts(Model("qwen3next", 42, k_dim=32, layers=6), joined=True)
-
-
 # Of these the reference's embeddings are kept: encoders, and language models with a causal and a sliding window.
 EMBEDDING = [bert, nomic_bert, modern_bert, modern_bert_silu, gemma_embedding, gemma_embedding_dense, eurobert, llama_embed, jina_bert_v3, llama,
              gemma3]
@@ -743,8 +418,9 @@ EMBEDDING = [bert, nomic_bert, modern_bert, modern_bert_silu, gemma_embedding, g
 TEXTS = [37, 1, 26]
 
 FAMILIES = [llama, llama_fused, llama_scaled, mixtral, mixtral_scaled, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long, gemma, gemma2, gemma3,
-            granite, granitemoe, gpt_oss, deepseek2_lite, deepseek3,
-            seed_oss, glm4, glm4moe, minimax_m2, olmo2, olmo3, qwen35, qwen35moe, qwen3next]
+            granite, granitemoe, gpt_oss, deepseek2_lite, deepseek3, deepseek2_old,
+            gemma4, gemma4_small, gemma4_experts, seed_oss, glm4, glm4moe, minimax_m2, olmo2, olmo3,
+            qwen35, qwen35moe, qwen3next]
 
 
 def describe(name):

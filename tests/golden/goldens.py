@@ -25,6 +25,7 @@ import tempfile
 import numpy as np
 
 import families
+import tiny_model
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "golden")
 U32, I32, F32, BOOL, STR, ARRAY = 4, 5, 6, 7, 8, 9
@@ -42,6 +43,8 @@ def value(kind, v):
         return struct.pack("<IIQ", ARRAY, STR, len(v)) + b"".join(map(text, v))
     if kind == "i32s":
         return struct.pack("<IIQ", ARRAY, I32, len(v)) + struct.pack(f"<{len(v)}i", *v)
+    if kind == "bools":
+        return struct.pack("<IIQ", ARRAY, BOOL, len(v)) + struct.pack(f"<{len(v)}?", *v)
     number = {"u32": (U32, "I"), "f32": (F32, "f"), "bool": (BOOL, "?")}[kind]
     return struct.pack("<I" + number[1], number[0], v)
 
@@ -102,7 +105,7 @@ def write_embeddings(peer, name, model):
     assert not left
     parts = [run_peer(peer, model, ["--embeddings", json.dumps(texts), str(pooling)]) for pooling in range(4)]
     for part, rows in zip(parts, [len(model["tokens"])] + 3 * [len(texts)]):
-        assert part.shape == (rows, families.N_EMBD) and np.all(np.isfinite(part))
+        assert part.shape == (rows, tiny_model.N_EMBD) and np.all(np.isfinite(part))
     write_description(os.path.join(DATA, name + ".json"), model)
     np.concatenate(parts).astype("<f4").tofile(os.path.join(DATA, name + ".embd"))
     print(f"{name}: embeddings of standard deviation {parts[0].std():.3f}")
@@ -125,7 +128,7 @@ def main():
         if not args.peer:
             continue
         logits = run_peer(args.peer, model, ["--logits", json.dumps(model["tokens"])])
-        assert logits.shape == (len(model["tokens"]), families.N_VOCAB) and np.all(np.isfinite(logits))
+        assert logits.shape == (len(model["tokens"]), tiny_model.N_VOCAB) and np.all(np.isfinite(logits))
         write_description(os.path.join(DATA, name + ".json"), model)
         logits.astype("<f4").tofile(os.path.join(DATA, name + ".f32"))
         print(f"{name}: standard deviation {logits.std():.3f}")

@@ -79,6 +79,10 @@ inline void add_key(io::GgufWriter& writer, const nlohmann::json& key) {
   if (kind == "bool") status = writer.add(name, value.get<bool>(), io::ValueType::boolean);
   if (kind == "str") status = writer.add(name, value.get<std::string>(), io::ValueType::string);
   if (kind == "strs") status = writer.add(name, value.get<std::vector<std::string>>(), io::ValueType::string);
+  if (kind == "bools") {
+    const auto flags = value.get<std::vector<bool>>();
+    status = writer.add(name, std::vector<uint64_t>(flags.begin(), flags.end()), io::ValueType::boolean);
+  }
   if (kind == "i32s") status = writer.add(name, value.get<std::vector<int64_t>>(), io::ValueType::i32);
   REQUIRE_MESSAGE(status.has_value(), status.error().message);
 }

@@ -23,9 +23,9 @@ struct AttentionPass {
 /// All rows of x.
 void attention(const Block& block, const AttentionPass& pass, compute::Mat x);
 
-/// Stores the keys and values of all rows of x, but attends with the rows `picked` (increasing) alone. `rows` of the
-/// pass are those of the picked ones. Returns their residual stream, in the workspace's own matrix.
-compute::Mat attention_of_picked(const Block& block, const AttentionPass& pass, compute::Mat x,
-                                 std::span<const uint32_t> picked);
+/// Stores the keys and values of all rows of x, but attends with the rows `picked` (increasing) alone, for which there
+/// is a pass of their own. Returns their residual stream, in the workspace's own matrix.
+compute::Mat attention_of_picked(const Block& block, const AttentionPass& all, const AttentionPass& of_picked,
+                                 compute::Mat x, std::span<const uint32_t> picked);
 
 }  // namespace quern::model

@@ -61,6 +61,11 @@ struct Block {
   };
   static constexpr EndNorms kAttentionEnd{arch::Slot::attn_post_norm, arch::Slot::attn_end_norm};
   static constexpr EndNorms kFfnEnd{arch::Slot::ffn_post_norm, arch::Slot::ffn_end_norm};
+  /// Every `length` elements of x on their own, without a weight.
+  void normalize_values(compute::Mat x, uint32_t length) const {
+    const compute::Mat heads{x.buffer, x.offset, x.rows * (x.cols / length), length, length};
+    stream.rms_norm(heads, hparams.rms_eps, heads);
+  }
   /// x += what a block has made of it, which is overwritten, with the norms that the model has.
   void add_to(compute::Mat x, compute::Mat made, const EndNorms& norms) const {
     if (weights.find(norms.post_norm, layer) != nullptr) apply_norm(made, norms.post_norm, made);
@@ -75,8 +80,8 @@ struct Block {
     compute::AttentionShape shape;
     shape.n_heads = params().n_head;
     shape.n_kv_heads = params().n_head_kv;
-    shape.k_dim = hparams.k_dim;
-    shape.v_dim = hparams.v_dim;
+    shape.k_dim = params().k_dim;
+    shape.v_dim = params().v_dim;
     shape.scale = hparams.attention_scale;
     shape.softcap = hparams.attention_softcap;
     shape.sinks = weights.find(arch::Slot::attn_sinks, layer);
