@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <initializer_list>
 #include <span>
 
 #include "lib/io/tokenizer_parts.h"
+#include "lib/model/token_strips.h"
 #include "lib/text/byte_token.h"
 #include "lib/text/end_texts.h"
 #include "lib/text/pretokenize.h"
@@ -245,43 +245,6 @@ Status read_own_keys(const io::MetaTable& meta, Vocab& vocab) {
   for (const auto& [key, target] : flags) {
     QUERN_TRY(const auto value, meta.get_bool(key));
     *target = value.value_or(false);
-  }
-  return {};
-}
-
-bool contains_any(std::string_view text, std::initializer_list<std::string_view> parts) {
-  return std::any_of(parts.begin(), parts.end(), [&](std::string_view part) { return text.find(part) != text.npos; });
-}
-
-void strip_left(Vocab& vocab, std::string_view token) {
-  const auto found = std::find(vocab.tokens.begin(), vocab.tokens.end(), token);
-  if (found != vocab.tokens.end()) vocab.strip_left.push_back(static_cast<int32_t>(found - vocab.tokens.begin()));
-}
-
-// Phi-3 was trained with special tokens that swallow the whitespace after them.
-void strip_right_of_specials(Vocab& vocab) {
-  constexpr std::array<std::string_view, 3> kKeepers = {"<unk>", "<s>", "<|endoftext|>"};
-  for (size_t i = 0; i < vocab.tokens.size() && i < vocab.types.size(); ++i) {
-    const TokenType type = vocab.types[i];
-    const bool special = type == TokenType::control || type == TokenType::unknown || type == TokenType::user_defined;
-    const bool keeps = std::find(kKeepers.begin(), kKeepers.end(), vocab.tokens[i]) != kKeepers.end();
-    if (special && !keeps) vocab.strip_right.push_back(static_cast<int32_t>(i));
-  }
-}
-
-// The metadata has no key for tokens that swallow whitespace, so the names of models have to tell.
-Status read_strips(const io::MetaTable& meta, Vocab& vocab) {
-  QUERN_TRY(const std::string* name, meta.get_string("general.name"));
-  QUERN_TRY(const std::string* architecture, meta.get_string("general.architecture"));
-  std::string lower = name ? *name : std::string();
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  if (contains_any(vocab.pre, {"jina-v2-de", "jina-v2-es", "jina-v2-code"}) ||
-      (architecture && contains_any(*architecture, {"nomic-bert-moe", "jina-bert-v3"}))) {
-    strip_left(vocab, "<mask>");
-  } else if (vocab.kind == VocabKind::spm && contains_any(lower, {"phi-3", "phi3"})) {
-    strip_right_of_specials(vocab);
-  } else if (contains_any(lower, {"modern-bert"})) {
-    strip_left(vocab, "[MASK]");
   }
   return {};
 }
