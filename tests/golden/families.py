@@ -411,9 +411,10 @@ def olmo3():
     return m
 
 
-# Of these the reference's embeddings are kept: encoders, and language models with a causal and a sliding window.
+# Of these the reference's embeddings are kept: encoders, and language models with a causal and a sliding window and with
+# recurrent layers.
 EMBEDDING = [bert, nomic_bert, modern_bert, modern_bert_silu, gemma_embedding, gemma_embedding_dense, eurobert, llama_embed, jina_bert_v3, llama,
-             gemma3]
+             gemma3, qwen35]
 # The tokens as texts: as many in the first, the second, ...
 TEXTS = [37, 1, 26]
 
