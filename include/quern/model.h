@@ -22,8 +22,10 @@ struct ModelOptions {
   /// Rearrange the weights in memory for this machine. Without: they are read from the mapped file, which takes a
   /// fraction of the memory and the time to open; answers come more slowly and are the same, bit for bit.
   bool repack = true;
-  bool vocab_only = false;  ///< Metadata and tokenizer only; such a model makes no Context.
-  ProgressFn progress{};    ///< Stage "load", in bytes.
+  /// Metadata and tokenizer only; such a model makes no Context. Also opens a folder of Hugging Face's form by its
+  /// tokenizer, and such a tokenizer's file: tokenizer.json, a SentencePiece model, a rank file of tiktoken.
+  bool vocab_only = false;
+  ProgressFn progress{};  ///< Stage "load", in bytes.
   CancelToken cancel{};
 };
 

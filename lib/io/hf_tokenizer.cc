@@ -106,7 +106,7 @@ Result<MetaTable> read_hf_tokenizer(const std::string& path) {
     QUERN_TRY(file, find_in(path));
   } else {
     folder = fs::path(path).parent_path().string();
-    if (folder.empty()) folder = ".";
+    if (folder.empty()) folder.push_back('.');
   }
   QUERN_TRY(const auto bytes, base::FileBytes::open(file, {}));
   QUERN_TRY(TokenizerParts parts, parse_file(bytes.bytes(), file, folder));

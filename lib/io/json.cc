@@ -166,9 +166,9 @@ Result<const Json::Object*> JsonAt::object() const {
   return members;
 }
 
-Result<std::string> JsonAt::need_text() const {
+Result<std::string_view> JsonAt::need_text() const {
   if (get<std::string>() == nullptr) return mismatch("a string");
-  return *get<std::string>();
+  return std::string_view(*get<std::string>());
 }
 
 Result<const Json::Array*> JsonAt::need_array() const {

@@ -87,7 +87,7 @@ class JsonAt {
   Result<const Json::Array*> array() const;
   Result<const Json::Object*> object() const;
   /// The same where it must be present.
-  Result<std::string> need_text() const;
+  Result<std::string_view> need_text() const;
   Result<const Json::Array*> need_array() const;
   Result<const Json::Object*> need_object() const;
 

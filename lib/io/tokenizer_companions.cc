@@ -168,16 +168,16 @@ Status set_template(const JsonAt& at, TokenizerParts& parts) {
   }
   QUERN_TRY(const Json::Array* const list, at.array());
   for (size_t i = 0; list && i < list->size(); ++i) {
-    QUERN_TRY(const std::string name, at[i]["name"].need_text());
-    QUERN_TRY(std::string source, at[i]["template"].need_text());
+    QUERN_TRY(const std::string_view name, at[i]["name"].need_text());
+    QUERN_TRY(const std::string_view source, at[i]["template"].need_text());
     const auto& named = parts.named_templates;
     const bool twice = std::any_of(named.begin(), named.end(), [&](const auto& entry) { return entry.first == name; });
     QUERN_ENSURE(!twice && is_utf8(name) && !name.empty(), Errc::format, at[i].place(), ": the name ", quoted(name),
                  " is empty or there twice");
     if (name == "default") {
-      parts.chat_template = std::move(source);
+      parts.chat_template = source;
     } else {
-      parts.named_templates.emplace_back(name, std::move(source));
+      parts.named_templates.emplace_back(name, source);
     }
   }
   return {};

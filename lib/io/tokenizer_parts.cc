@@ -27,6 +27,18 @@ std::vector<int64_t> widen(const std::vector<T>& values) {
   return out;
 }
 
+// A space for each U+2581.
+std::string with_spaces(std::string_view text) {
+  constexpr std::string_view kUnderline = "\xE2\x96\x81";
+  std::string out;
+  while (!text.empty()) {
+    const bool space = text.starts_with(kUnderline);
+    out.push_back(space ? ' ' : text.front());
+    text.remove_prefix(space ? kUnderline.size() : 1);
+  }
+  return out;
+}
+
 // Collects entries; the first error stays.
 class KeyWriter {
  public:
@@ -99,11 +111,8 @@ Status TokenizerParts::place(int64_t id, std::string_view text, TokenType type, 
 
 Status TokenizerParts::add(const AddedToken& token) {
   const bool control = token.special || looks_special(token.text);
-  std::string spelled = token.text;
-  if (!control) {  // a user-defined token is matched in text, where spaces are spaces
-    constexpr std::string_view kUnderline = "\xE2\x96\x81";
-    for (size_t i; (i = spelled.find(kUnderline)) != std::string::npos;) spelled.replace(i, kUnderline.size(), " ");
-  }
+  // A user-defined token is matched in text, where spaces are spaces.
+  const std::string spelled = control ? token.text : with_spaces(token.text);
   TokenType type = control ? TokenType::control : TokenType::user_defined;
   const bool placed = token.id >= 0 && token.id < static_cast<int64_t>(tokens.size()) &&
                       types[static_cast<size_t>(token.id)] != TokenType::unused;

@@ -30,7 +30,7 @@ struct StepType {
 template <size_t N>
 Status run_step(const JsonAt& step, const StepType (&types)[N], std::string_view list_name, TextSteps& out) {
   if (!step.present()) return {};
-  QUERN_TRY(const std::string type, step["type"].need_text());
+  QUERN_TRY(const std::string_view type, step["type"].need_text());
   if (type == "Sequence") {
     const JsonAt list = step[list_name];
     QUERN_CHECK(list.need_array());
@@ -45,18 +45,18 @@ Status run_step(const JsonAt& step, const StepType (&types)[N], std::string_view
 
 // The pattern of a Replace or Split step: {"String": s} or {"Regex": r}.
 struct Pattern {
-  std::string text;
+  std::string_view text;
   bool is_regex;
 };
 
 Result<Pattern> read_pattern(const JsonAt& step) {
   const JsonAt pattern = step["pattern"];
   if (pattern["Regex"].present()) {
-    QUERN_TRY(std::string text, pattern["Regex"].need_text());
-    return Pattern{std::move(text), true};
+    QUERN_TRY(const std::string_view text, pattern["Regex"].need_text());
+    return Pattern{text, true};
   }
-  QUERN_TRY(std::string text, pattern["String"].need_text());
-  return Pattern{std::move(text), false};
+  QUERN_TRY(const std::string_view text, pattern["String"].need_text());
+  return Pattern{text, false};
 }
 
 // Normalizers.
@@ -74,7 +74,7 @@ Status use_prepend(const JsonAt& step, TextSteps& out) {
 
 Status use_replace(const JsonAt& step, TextSteps& out) {
   QUERN_TRY(const Pattern pattern, read_pattern(step));
-  QUERN_TRY(const std::string content, step["content"].need_text());
+  QUERN_TRY(const std::string_view content, step["content"].need_text());
   const bool to_space = content == " " || content == kUnderline;
   if (!pattern.is_regex && pattern.text == " " && content == kUnderline) {
     out.underlines = true;
@@ -140,7 +140,7 @@ Status use_split(const JsonAt& step, TextSteps& out) {
   // text, as all do that consist of one.
   const bool keeps_all = behavior.is("Isolated") || (behavior.is("Removed") && invert && out.expressions.empty());
   if (!keeps_all) return unsupported(behavior, "this behavior");
-  out.expressions.push_back(pattern.text);
+  out.expressions.emplace_back(pattern.text);
   return {};
 }
 
@@ -193,10 +193,10 @@ constexpr StepType kPreTokenizers[] = {
 
 // Post-processors.
 
-Status set_once(const JsonAt& at, std::optional<std::string>& target, const std::string& text) {
+Status set_once(const JsonAt& at, std::optional<std::string>& target, std::string_view text) {
   if (target && *target != text)
     return unsupported(at, cat("a second token ", quoted(text), " beside ", quoted(*target)));
-  target = text;
+  target = std::string(text);
   return {};
 }
 
@@ -209,7 +209,7 @@ Status read_template(const JsonAt& step, Surround& out) {
       text_seen = true;
       continue;
     }
-    QUERN_TRY(const std::string token, list[i]["SpecialToken"]["id"].need_text());
+    QUERN_TRY(const std::string_view token, list[i]["SpecialToken"]["id"].need_text());
     QUERN_CHECK(set_once(list[i], text_seen ? out.after : out.before, token));
   }
   return {};
@@ -217,15 +217,15 @@ Status read_template(const JsonAt& step, Surround& out) {
 
 // BertProcessing and RobertaProcessing: "sep": [text, id], "cls": [text, id].
 Status read_cls_sep(const JsonAt& step, Surround& out) {
-  QUERN_TRY(const std::string cls, step["cls"][size_t{0}].need_text());
-  QUERN_TRY(const std::string sep, step["sep"][size_t{0}].need_text());
+  QUERN_TRY(const std::string_view cls, step["cls"][size_t{0}].need_text());
+  QUERN_TRY(const std::string_view sep, step["sep"][size_t{0}].need_text());
   QUERN_CHECK(set_once(step, out.before, cls));
   return set_once(step, out.after, sep);
 }
 
 Status run_post_processor(const JsonAt& step, Surround& out) {
   if (!step.present()) return {};
-  QUERN_TRY(const std::string type, step["type"].need_text());
+  QUERN_TRY(const std::string_view type, step["type"].need_text());
   if (type == "ByteLevel") return {};  // about offsets only
   if (type == "TemplateProcessing") return read_template(step, out);
   if (type == "BertProcessing" || type == "RobertaProcessing") return read_cls_sep(step, out);

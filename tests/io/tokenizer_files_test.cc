@@ -2,12 +2,14 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "lib/io/base64.h"
 #include "lib/io/hf_tokenizer.h"
 #include "lib/io/json.h"
 #include "lib/io/protobuf.h"
+#include "lib/io/sentencepiece.h"
 #include "lib/io/tiktoken.h"
 #include "lib/io/tokenizer_json.h"
 #include "tests/io/raw_gguf.h"
@@ -212,6 +214,60 @@ TEST_CASE("rank files: merges of all cuts, special tokens of the known file, err
   CHECK(contains(error("YQ== 0\nYg== 9999999\n"), "line 2: the rank is 9999999, but there are only 3 lines"));
   CHECK(contains(error("YQ== 0\nYg== 1\nYQ== 2\nZA== 3\n"), "the ranks 0 and 2 are the same token"));
   CHECK(contains(error("YQ== 0\n"), "none with 1 ranks is known (four: 4)"));
+}
+
+namespace {
+
+std::string varint(uint64_t value) {
+  std::string out;
+  for (; value > 127; value >>= 7) out.push_back(static_cast<char>(value | 128));
+  out.push_back(static_cast<char>(value));
+  return out;
+}
+std::string number(uint64_t field, uint64_t value) { return varint(field << 3) + varint(value); }
+std::string bytes(uint64_t field, std::string_view value) {
+  return varint(field << 3 | 2) + varint(value.size()) + std::string(value);
+}
+std::string piece(std::string_view text, float score, uint64_t type = 1) {
+  std::string bits(sizeof score, '\0');
+  std::memcpy(bits.data(), &score, sizeof score);
+  return bytes(1, bytes(1, text) + varint(2 << 3 | 5) + bits + number(3, type));
+}
+
+}  // namespace
+
+TEST_CASE("SentencePiece models: the keys that they become, and errors that name the piece or field") {
+  const std::string pieces = piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("</s>", 0, 3) + piece("<0x0A>", 0, 6) +
+                             piece("\u2581\u2581", 0, 4) + piece("a", -1);
+  const std::string trainer = bytes(2, number(3, 2)), normalizer = bytes(3, number(4, 0));
+  const auto parse = [](const std::string& model) { return parse_sentencepiece(bytes_of(model), "m"); };
+  const auto error = [&](const std::string& model) {
+    const auto parts = parse(model);
+    return parts ? std::string() : parts.error().message;
+  };
+  CHECK(looks_like_sentencepiece(bytes_of(pieces)));
+  const auto parts = parse(pieces + trainer + normalizer);
+  REQUIRE_MESSAGE(parts, parts.error().message);
+  CHECK(parts->model == "llama");
+  CHECK(parts->tokens[4] == "  ");  // user-defined: matched in text
+  CHECK(parts->scores[5] == -1);
+  CHECK(parts->ids.at("eos") == 2);
+  CHECK(parts->ids.count("padding") == 0);
+  CHECK(parts->add_space_prefix == true);
+  CHECK(parse(pieces)->model == "t5");  // what the schema has where nothing is said
+
+  CHECK(contains(error(trainer), "m: the model has no pieces"));
+  CHECK(contains(error(pieces + piece("\xff", 0)), "m: piece 6: its text '\\xff' is not valid UTF-8"));
+  CHECK(contains(error(pieces + piece("", 0)), "m: piece 6 has no text"));
+  CHECK(contains(error(pieces + piece("b", 0, 9)), "m: piece 6 has type 9, expected 1 to 6"));
+  CHECK(contains(error(pieces + piece("b", std::numeric_limits<float>::infinity())), "is not a finite number"));
+  CHECK(contains(error(pieces + bytes(2, number(3, 3))), "trainer_spec.model_type is 3"));
+  CHECK(contains(error(pieces + bytes(2, number(41, 70))), "the bos token is 70, but there are only 6 pieces"));
+  CHECK(contains(error(pieces + bytes(2, number(24, 1))), "treat_whitespace_as_suffix is not supported"));
+  CHECK(contains(error(pieces + trainer), "remove_extra_whitespaces is not supported in a BPE model"));
+  CHECK(contains(error(pieces + trainer + bytes(3, number(4, 0) + bytes(2, "map"))), "precompiled_charsmap"));
+  CHECK(contains(error(pieces + bytes(2, bytes(3, "x"))), "trainer_spec.model_type: expected a number"));
+  CHECK(contains(error(pieces + trainer + "\x0a\x7f"), "m: the model is broken at its byte"));
 }
 
 TEST_CASE("folders: which file, and what stands beside it") {

@@ -315,10 +315,13 @@ TEST_CASE("SentencePiece models of Mistral: rendered conversations have mistral-
       const Ids ids = json::parse(read_text(stem + "/tokens_" + version + ".json")).at("tokens").get<Ids>();
       // The text shows spaces as U+2581, the one that every stretch of text gets included.
       std::string text;
-      for (const auto& part : split(read_text(stem + "/text_" + version + ".txt"), "\u2581"))
-        text += (text.empty() ? "" : " ") + part;
+      for (const auto& part : split(read_text(stem + "/text_" + version + ".txt"), "\u2581")) {
+        if (!text.empty()) text.push_back(' ');
+        text.append(part);
+      }
       while (text.ends_with('\n')) text.pop_back();
-      for (size_t i; (i = text.find("<0x0A>")) != std::string::npos;) text.replace(i, 6, "\n");
+      for (size_t i; (i = text.find("<0x0A>")) != std::string::npos;)
+        text = text.substr(0, i) + '\n' + text.substr(i + 6);
       for (int32_t id = 0; id < 10; ++id) {
         const std::string control = tokenizer->piece(id, true);
         if (!tokenizer->is_control(id) || control.starts_with("<0x")) continue;
@@ -331,6 +334,14 @@ TEST_CASE("SentencePiece models of Mistral: rendered conversations have mistral-
     }
   }
   CHECK(n >= 4);
+}
+
+TEST_CASE("a small folder with the demo model's tokenizer has the keys of the GGUF that ships") {
+  const io::MetaTable meta = read_keys(QUERN_TEST_DATA_DIR "/model/demo_hf");
+  const io::MetaTable gguf = gguf_keys(QUERN_SOURCE_DIR "/examples/models/quern-demo-q8_0.gguf");
+  for (const auto& [key, how] : differing_keys(meta, gguf)) MESSAGE(key << " " << how);
+  CHECK(differing_keys(meta, gguf).empty());
+  CHECK(build(meta)->encode("The old house", {true, true}) == build(gguf)->encode("The old house", {true, true}));
 }
 
 TEST_CASE("the demo model's folder has the keys and the ids of its GGUF") {

@@ -97,6 +97,7 @@ TEST_CASE("pre-tokenizers are found by their expressions, in the spelling of tok
   const std::string rest = R"(| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
   CHECK(name({word + contraction + "|" + capitals + contraction + R"(|\p{N}{1,3})" + rest}) == "gpt-4o");
   CHECK(name({word + "|" + capitals + R"(|\p{N})" + rest}) == "tekken");
+  CHECK(name({" ?[^(\\s|[.,!?\u2026\u3002\uff0c\u3001\u0964\u06d4\u060c])]+"}) == "bloom");
   CHECK(name({"x+"}).empty());
   CHECK(name({}).empty());
   // Whatever name is in the table is found again, or another of the same expressions.
