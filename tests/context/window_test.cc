@@ -130,6 +130,15 @@ TEST_CASE("a sequence goes back within the slack, to checkpoints, or to its begi
         CHECK(context->rewind(0, 300 - back).value() == 300 - back);
         go_on(*context, 300 - back);
       }
+      // As far as the cells reach that are there, and no farther.
+      const auto window = static_cast<int32_t>(model->hparams->sliding_window);
+      for (const int32_t too_far : {0, 1}) {
+        const auto context = prepared(0);
+        const auto first = static_cast<int32_t>(context->sequence(0).window_table().first());
+        const int32_t reached = too_far == 1 ? 0 : first + window - 1;
+        CHECK(context->rewind(0, first + window - 1 - too_far).value() == reached);
+        go_on(*context, reached);
+      }
       auto context = prepared(32);
       CHECK(context->rewind(0, 200).value() == 150);  // the end of the prompt
       go_on(*context, 150);
