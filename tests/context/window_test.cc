@@ -20,7 +20,7 @@ std::unique_ptr<const model::LoadedModel> open_windowed(const std::string& name,
   return open_tiny(tiny, {}, backend).value();
 }
 
-const std::vector<std::string> kWindowed = {"llama", "gemma2", "gpt_oss", "olmo3"};
+const std::vector<std::string> kWindowed = {"llama", "gemma2", "gemma3", "gpt_oss", "olmo3"};
 
 /// Blocks that a sequence has at most when nothing shares them: a window with its slack and what one pass adds, which
 /// may begin and end inside a block.
@@ -76,6 +76,15 @@ TEST_CASE("the cache's memory") {
   CHECK(cache.window_store->block_bytes() == 2 * cache.store->block_bytes());
   CHECK(cache.window_pool->size_bytes() * 4 < cache.pool->size_bytes());
   CHECK(context->cache_bytes() == cache.pool->size_bytes() + cache.window_pool->size_bytes());
+  // Gemma 3 has six layers with a window for each that sees everything.
+  const auto gemma3 = open_golden("gemma3", cpu_backend());
+  for (const uint32_t n_checkpoints : {0u, 32u}) {
+    const auto long_context = context_of(*gemma3, {.n_ctx = 4096, .n_batch = 64, .n_checkpoints = n_checkpoints});
+    decode(*long_context, tokens_of(0, 4096), 4096);
+    const uint64_t kept = long_context->cache_bytes(), everything = 7 * long_context->cache().pool->size_bytes();
+    MESSAGE("gemma3, 4096 tokens, " << n_checkpoints << " checkpoints: " << kept << " bytes of " << everything);
+    CHECK(kept * 3 < everything);
+  }
   // Caches that no layer needs are not there.
   CHECK(context_of(*plain)->cache().window_pool == nullptr);
   const auto all_windows = context_of(*windowed);
@@ -120,6 +129,15 @@ TEST_CASE("a sequence goes back within the slack, to checkpoints, or to its begi
         const auto context = prepared(0);
         CHECK(context->rewind(0, 300 - back).value() == 300 - back);
         go_on(*context, 300 - back);
+      }
+      // As far as the cells reach that are there, and no farther.
+      const auto window = static_cast<int32_t>(model->hparams->sliding_window);
+      for (const int32_t too_far : {0, 1}) {
+        const auto context = prepared(0);
+        const auto first = static_cast<int32_t>(context->sequence(0).window_table().first());
+        const int32_t reached = too_far == 1 ? 0 : first + window - 1;
+        CHECK(context->rewind(0, first + window - 1 - too_far).value() == reached);
+        go_on(*context, reached);
       }
       auto context = prepared(32);
       CHECK(context->rewind(0, 200).value() == 150);  // the end of the prompt
