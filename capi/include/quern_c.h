@@ -2,8 +2,8 @@
  *
  * A program linked with this header's functions keeps running with every later library of the same ABI version; ABI.md
  * beside this folder holds the rules and the history. The order here: version, status, cancel, runtime, model,
- * tokenizer, chat template, context, sampler, generation, chat. quern_c_convert.h, included at the end, has what makes
- * model files smaller and judges them: evaluation, importance matrices, quantizing.
+ * tokenizer, chat template, context, sampler, generation, chat. Included at the end: quern_c_check.h, whether a model
+ * file runs here; quern_c_convert.h, what makes model files smaller and judges them; quern_c_embed.h, embeddings.
  *
  * Handles. Made by ..._create or ..._open, which set *out to NULL on failure; given back with ..._close, which accepts
  *   NULL. A handle keeps what it stands on: a model may be closed while its contexts are in use.
@@ -76,9 +76,9 @@ QUERN_API const char* quern_last_error_message(void);
 
 /* ---- progress, cancel ------------------------------------------------------------------------------------------- */
 
-/* How far a long operation is. `stage` ("load", "prefill", "evaluate", "imatrix", "calibrate", "quantize") is valid
- * during the call; `total` may be 0 while it is not known; bytes for "load" and "quantize", tokens otherwise. Called on
- * the thread of the operation. Nonzero cancels it. */
+/* How far a long operation is. `stage` ("load", "prefill", "embed", "evaluate", "imatrix", "calibrate", "quantize") is
+ * valid during the call; `total` may be 0 while it is not known; bytes for "load" and "quantize", tokens otherwise.
+ * Called on the thread of the operation. Nonzero cancels it. */
 typedef int (*quern_progress_fn)(void* user, const char* stage, uint64_t done, uint64_t total);
 
 /* A flag that stops the operations it was given to. Stays raised until reset. */
@@ -488,6 +488,8 @@ QUERN_API void quern_chat_close(quern_chat* chat);
 }
 #endif
 
+#include "quern_c_check.h"
 #include "quern_c_convert.h"
+#include "quern_c_embed.h"
 
 #endif

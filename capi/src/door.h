@@ -190,6 +190,11 @@ struct quern_chat {
   quern_context context;  ///< borrows the session's
 };
 
+struct quern_embedder {
+  quern::Embedder embedder;
+  std::vector<quern::Embedding> results;  ///< of the last call
+};
+
 struct quern_imatrix {
   quern::Imatrix imatrix;
   std::vector<quern::ImatrixTensor> tensors;  ///< as it is now; empty where that has not been asked for
@@ -197,6 +202,10 @@ struct quern_imatrix {
 
 struct quern_quantize_result {
   quern::QuantizeResult result;
+};
+
+struct quern_check_report {
+  quern::CheckReport report;
 };
 
 namespace quern::capi {

@@ -20,9 +20,11 @@ void add_chat(CLI::App& app, Action& action);
 void add_tokenize(CLI::App& app, Action& action);
 void add_logits(CLI::App& app, Action& action);
 void add_perplexity(CLI::App& app, Action& action);
+void add_embed(CLI::App& app, Action& action);
 void add_bench(CLI::App& app, Action& action);
 void add_imatrix(CLI::App& app, Action& action);
 void add_inspect(CLI::App& app, Action& action);
+void add_check(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
 
 /// "quern: message" on stderr; the exit code for this error.

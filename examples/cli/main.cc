@@ -59,9 +59,11 @@ int run(int argc, char** argv) {
   add_tokenize(app, action);
   add_logits(app, action);
   add_perplexity(app, action);
+  add_embed(app, action);
   add_bench(app, action);
   add_imatrix(app, action);
   add_inspect(app, action);
+  add_check(app, action);
   add_quantize(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
   app.allow_extras();

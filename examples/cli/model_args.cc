@@ -115,17 +115,23 @@ Result<Model> open_model(const ModelArgs& args, const Runtime& runtime, bool voc
   return Model::open(*path, options);
 }
 
-Result<Context> create_context(const Model& model, const ContextArgs& args, uint32_t n_seq_max) {
+Result<ContextOptions> context_options(const ContextArgs& args) {
   const auto type_k = cache_type(args.type_k), type_v = cache_type(args.type_v);
   if (!type_k) return type_k.error();
   if (!type_v) return type_v.error();
   ContextOptions options;
   options.n_ctx = args.n_ctx;
   options.n_batch = args.n_batch;
-  options.n_seq_max = n_seq_max;
   options.type_k = *type_k;
   options.type_v = *type_v;
-  return Context::create(model, options);
+  return options;
+}
+
+Result<Context> create_context(const Model& model, const ContextArgs& args, uint32_t n_seq_max) {
+  auto options = context_options(args);
+  if (!options) return options.error();
+  options->n_seq_max = n_seq_max;
+  return Context::create(model, *options);
 }
 
 }  // namespace quern::cli

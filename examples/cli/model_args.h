@@ -39,6 +39,7 @@ Result<Runtime> create_runtime(const ModelArgs& args);
 /// Opens the model with a progress bar; Ctrl-C cancels. Errc::argument if none was named.
 Result<Model> open_model(const ModelArgs& args, bool vocab_only = false);
 Result<Model> open_model(const ModelArgs& args, const Runtime& runtime, bool vocab_only = false);
+Result<ContextOptions> context_options(const ContextArgs& args);
 Result<Context> create_context(const Model& model, const ContextArgs& args, uint32_t n_seq_max = 1);
 
 /// As -ctk and -ctv spell it.

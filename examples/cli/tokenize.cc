@@ -49,9 +49,11 @@ void add_tokenize(CLI::App& app, Action& action) {
   command->add_flag("--special", args->special, "Read control tokens written out in the text, such as <|im_end|>");
   command->add_flag("--bos", args->bos, "Add BOS and EOS where the model asks for them");
   command->add_flag("--json", args->json, "Print an array of ids");
-  add_examples(*command,
-               "  quern tokenize demo -p \"Hello world\"\n"
-               "  quern tokenize model.gguf -f book.txt --json > ids.json\n");
+  add_examples(
+      *command,
+      "  quern tokenize demo -p \"Hello world\"\n"
+      "  quern tokenize model.gguf -f book.txt --json > ids.json\n"
+      "  quern tokenize Qwen3-0.6B/ -p Hello   (a folder with tokenizer.json, or a tokenizer's file itself)\n");
   command->callback([args, command, &action] {
     args->has_prompt = command->count("--prompt") > 0;
     action = [args] { return run(*args); };

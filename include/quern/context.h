@@ -23,6 +23,11 @@ struct ContextOptions {
   uint32_t n_seq_max = 1;  ///< Sequence ids are 0 ... n_seq_max-1.
   CacheType type_k = CacheType::f16;
   CacheType type_v = CacheType::f16;
+  /// Of one sequence; the oldest goes first. Points that a sequence can go back to although layers with a sliding
+  /// window have forgotten what they saw there: the end of each decode() that brought it several tokens, and one every
+  /// 8192 tokens. A checkpoint takes the memory of one window, less what it shares. Models without such layers need
+  /// none.
+  uint32_t n_checkpoints = 32;
 };
 
 /// One token of a batch.
@@ -68,7 +73,15 @@ class Context {
   /// The tokens of a sequence, in the order of their positions. Valid until the sequence changes.
   std::span<const Token> sequence_tokens(int32_t sequence) const;
   /// Forgets the tokens of a sequence at positions [from, to); to < 0 means the end. Later positions stay as they are.
+  /// Errc::unsupported where the sequence would then end at a position that it cannot go back to: see
+  /// sequence_rewind().
   Status sequence_remove(int32_t sequence, int32_t from, int32_t to = -1);
+  /// Goes back to `position`, or as close before it as the model's memory allows: forgets everything from the position
+  /// that is returned, from which the caller decodes again. That is `position`, or the sequence's end if that comes
+  /// first, for models whose layers all see the whole sequence. Layers with a sliding window forget: there, the last 64
+  /// positions and the checkpoints (ContextOptions) can be gone back to; otherwise the result is 0, and the sequence
+  /// empty.
+  Result<int32_t> sequence_rewind(int32_t sequence, int32_t position);
   /// Forgets every sequence but this one.
   Status sequence_keep(int32_t sequence);
   /// Makes `to` a copy of `from`, sharing memory until they diverge.

@@ -3,7 +3,9 @@
 
 #include <quern/callbacks.h>
 #include <quern/chat.h>
+#include <quern/check.h>
 #include <quern/context.h>
+#include <quern/embed.h>
 #include <quern/evaluate.h>
 #include <quern/generate.h>
 #include <quern/imatrix.h>

@@ -1,7 +1,9 @@
 // DeepSeek V2, V3 and R1 (DeepSeek-AI 2024, arXiv 2405.04434 and 2412.19437) and what shares their shape (Kimi K2,
 // GLM 4.7 Flash): latent attention, some layers with a plain feed-forward block, then mixtures of experts with experts
 // that every token goes through. V3 takes sigmoids for weights, a bias for the choice, and chooses within groups of
-// experts. YaRN scales the scores; the file holds a tenth of its multiplier. Source: GGUF key and tensor names.
+// experts. YaRN scales the scores; the file holds a tenth of its multiplier. Files from before April 2025 keep what
+// makes keys and values in one tensor, and have keys and values of all heads in the cache. Source: GGUF key and tensor
+// names.
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -33,8 +35,10 @@ constexpr std::array kLatentAttention = {
     when(When::with_q_rank, matrix(Slot::attn_q_b, "blk.{}.attn_q_b.weight", Dim::q_rank, Dim::q_full)),
     matrix(Slot::attn_kv_a, "blk.{}.attn_kv_a_mqa.weight", Dim::embd, Dim::kv_latent),
     vector(Slot::attn_kv_a_norm, "blk.{}.attn_kv_a_norm.weight", Dim::kv_rank),
-    per_head(matrix(Slot::attn_k_b, "blk.{}.attn_k_b.weight", Dim::k_plain, Dim::kv_rank)),
-    per_head(matrix(Slot::attn_v_b, "blk.{}.attn_v_b.weight", Dim::kv_rank, Dim::v_full)),
+    when(When::with_short_cache,
+         per_head(matrix(Slot::attn_k_b, "blk.{}.attn_k_b.weight", Dim::k_plain, Dim::kv_rank))),
+    when(When::with_short_cache, per_head(matrix(Slot::attn_v_b, "blk.{}.attn_v_b.weight", Dim::kv_rank, Dim::v_full))),
+    when(When::with_full_cache, matrix(Slot::attn_kv_b, "blk.{}.attn_kv_b.weight", Dim::kv_rank, Dim::kv_full)),
     matrix(Slot::attn_output, "blk.{}.attn_output.weight", Dim::attn_full, Dim::embd),
 };
 constexpr auto kTensors = join(kEnds, kLatentAttention, kFfnNorm, kFfn, kExperts, kChoiceBias, kSharedExpert);

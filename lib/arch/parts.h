@@ -30,6 +30,9 @@ constexpr TensorSpec vector(Slot slot, const char* name, Dim cols) {
 constexpr TensorSpec factors(Slot slot, const char* name) {
   return {slot, name, Role::factors, Dim::half_rot, Dim::one, true};
 }
+constexpr TensorSpec number(Slot slot, const char* name) {
+  return {slot, name, Role::number, Dim::one, Dim::one, true};
+}
 constexpr TensorSpec optional(TensorSpec tensor) {
   tensor.optional = true;
   return tensor;
@@ -58,10 +61,19 @@ constexpr TensorSpec separate(TensorSpec tensor) {
   return beside_experts(tensor);
 }
 
+constexpr TensorSpec delta_net(TensorSpec tensor) { return when(When::delta_net, tensor); }
+/// All of them, in layers that attend.
+template <size_t kSize>
+constexpr auto attends(std::array<TensorSpec, kSize> tensors) {
+  for (TensorSpec& tensor : tensors) tensor.when = When::attends;
+  return tensors;
+}
+
 /// Sizes, heads and the norm's epsilon.
 inline constexpr std::array kSizeKeys = {
-    Key::context_length, Key::embedding_length, Key::block_count,  Key::vocab_size,          Key::head_count,
-    Key::head_count_kv,  Key::key_length,       Key::value_length, Key::feed_forward_length, Key::rms_eps,
+    Key::context_length,      Key::embedding_length, Key::block_count, Key::vocab_size,
+    Key::head_count,          Key::head_count_kv,    Key::key_length,  Key::value_length,
+    Key::feed_forward_length, Key::rms_eps,          Key::causal,      Key::pooling,
 };
 
 /// Rotary embedding, and how it is scaled.
@@ -79,12 +91,36 @@ inline constexpr std::array kExpertKeys = {
     Key::expert_feed_forward_length,
 };
 
+/// Gated delta nets, and which layers are such.
+inline constexpr std::array kDeltaNetKeys = {
+    Key::full_attention_interval, Key::recurrent_layers, Key::conv_kernel, Key::state_size, Key::inner_size,
+    Key::time_step_rank,          Key::group_count,
+};
+
 /// Embeddings and the output, which may be tied.
 inline constexpr std::array kEnds = {
     TensorSpec{Slot::token_embd, "token_embd.weight", Role::table, Dim::embd, Dim::vocab},
     vector(Slot::output_norm, "output_norm.weight", Dim::embd),
     TensorSpec{Slot::output, "output.weight", Role::matrix, Dim::embd, Dim::vocab, true, Slot::token_embd},
 };
+
+/// A norm's weight and its bias.
+constexpr std::array<TensorSpec, 2> norm_with_bias(Slot slot, const char* weight, const char* bias) {
+  return {vector(slot, weight, Dim::embd), vector(bias_of(slot), bias, Dim::embd)};
+}
+
+/// What encoders begin with: tokens, and BERT's kinds of sentences, of which only the first is used.
+inline constexpr auto kTypedTokens = join(
+    std::array{
+        TensorSpec{Slot::token_embd, "token_embd.weight", Role::table, Dim::embd, Dim::vocab},
+        optional(TensorSpec{Slot::token_types, "token_types.weight", Role::table, Dim::embd, Dim::token_types}),
+    },
+    norm_with_bias(Slot::token_norm, "token_embd_norm.weight", "token_embd_norm.bias"));
+
+/// BERT's norms, which are those of the sums of a block's input and output.
+inline constexpr auto kEndNorms =
+    join(norm_with_bias(Slot::attn_end_norm, "blk.{}.attn_output_norm.weight", "blk.{}.attn_output_norm.bias"),
+         norm_with_bias(Slot::ffn_end_norm, "blk.{}.layer_output_norm.weight", "blk.{}.layer_output_norm.bias"));
 
 /// Llama 3 divides the frequencies of rotary embedding.
 inline constexpr std::array kRopeFreqs = {factors(Slot::rope_freqs, "rope_freqs.weight")};
@@ -131,6 +167,23 @@ inline constexpr std::array kRowNorms = {
     vector(Slot::attn_k_norm, "blk.{}.attn_k_norm.weight", Dim::k),
 };
 
+/// Gated delta nets: everything but their products of the input.
+inline constexpr std::array kDeltaNetCore = {
+    delta_net(TensorSpec{Slot::delta_taps, "blk.{}.ssm_conv1d.weight", Role::vector, Dim::conv_taps, Dim::delta_q_k_v}),
+    delta_net(vector(Slot::delta_decay_bias, "blk.{}.ssm_dt.bias", Dim::delta_heads)),
+    delta_net(vector(Slot::delta_decay_rate, "blk.{}.ssm_a", Dim::delta_heads)),
+    delta_net(vector(Slot::delta_norm, "blk.{}.ssm_norm.weight", Dim::delta_v_head)),
+    delta_net(matrix(Slot::delta_output, "blk.{}.ssm_out.weight", Dim::delta_v, Dim::embd)),
+};
+inline constexpr std::array kDeltaNetProducts = {
+    delta_net(matrix(Slot::delta_q_k_v, "blk.{}.attn_qkv.weight", Dim::embd, Dim::delta_q_k_v)),
+    delta_net(matrix(Slot::delta_gate, "blk.{}.attn_gate.weight", Dim::embd, Dim::delta_v)),
+};
+inline constexpr std::array kDeltaNetRates = {
+    delta_net(matrix(Slot::delta_decay, "blk.{}.ssm_alpha.weight", Dim::embd, Dim::delta_heads)),
+    delta_net(matrix(Slot::delta_rate, "blk.{}.ssm_beta.weight", Dim::embd, Dim::delta_heads)),
+};
+
 /// Norms of what attention and the feed-forward block hand on.
 inline constexpr std::array kPostNorms = {
     vector(Slot::attn_post_norm, "blk.{}.post_attention_norm.weight", Dim::embd),
@@ -150,6 +203,12 @@ inline constexpr std::array kFfn = {
 inline constexpr std::array kFusedFfn = {
     dense(part(matrix(Slot::ffn_gate, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::zero, Dim::ff_twice)),
     dense(part(matrix(Slot::ffn_up, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff), Dim::ff, Dim::ff_twice)),
+    dense(matrix(Slot::ffn_down, "blk.{}.ffn_down.weight", Dim::ff, Dim::embd)),
+};
+
+/// The same without a gate.
+inline constexpr std::array kPlainFfn = {
+    dense(matrix(Slot::ffn_up, "blk.{}.ffn_up.weight", Dim::embd, Dim::ff)),
     dense(matrix(Slot::ffn_down, "blk.{}.ffn_down.weight", Dim::ff, Dim::embd)),
 };
 
@@ -195,6 +254,11 @@ inline constexpr std::array kSharedExpert = {
     shared(matrix(Slot::shared_gate, "blk.{}.ffn_gate_shexp.weight", Dim::embd, Dim::ff_shared)),
     shared(matrix(Slot::shared_up, "blk.{}.ffn_up_shexp.weight", Dim::embd, Dim::ff_shared)),
     shared(matrix(Slot::shared_down, "blk.{}.ffn_down_shexp.weight", Dim::ff_shared, Dim::embd)),
+};
+
+/// How much of it counts, as the score whose sigmoid that is.
+inline constexpr std::array kSharedRouter = {
+    shared(matrix(Slot::shared_router, "blk.{}.ffn_gate_inp_shexp.weight", Dim::embd, Dim::one)),
 };
 
 }  // namespace quern::arch

@@ -3,13 +3,45 @@
 
 namespace quern::arch {
 
-extern const ArchSpec kDeepSeek2, kGemma, kGemma2, kGemma3, kGlm4, kGlm4Moe, kGptOss, kGranite, kGraniteMoe, kLlama,
-    kMiniMaxM2, kMistral3, kOlmo2, kPhi3, kQwen2, kQwen3, kQwen3Moe, kSeedOss, kSmolLm3;
+extern const ArchSpec kDeepSeek2, kGemma, kGemma2, kGemma3, kGemma4, kGlm4, kGlm4Moe, kGptOss, kGranite, kGraniteMoe,
+    kLlama, kMiniMaxM2, kMistral3, kOlmo2, kPhi3, kQwen2, kQwen3, kQwen35, kQwen35Moe, kQwen3Moe, kQwen3Next, kSeedOss,
+    kSmolLm3;
+// Those that make embeddings.
+extern const ArchSpec kBert, kEuroBert, kGemmaEmbedding, kJinaBertV3, kLlamaEmbed, kModernBert, kNomicBert;
 
 namespace {
 constexpr const ArchSpec* kArchitectures[] = {
-    &kDeepSeek2, &kGemma,    &kGemma2, &kGemma3, &kGlm4,  &kGlm4Moe, &kGptOss,   &kGranite, &kGraniteMoe, &kLlama,
-    &kMiniMaxM2, &kMistral3, &kOlmo2,  &kPhi3,   &kQwen2, &kQwen3,   &kQwen3Moe, &kSeedOss, &kSmolLm3,
+    &kDeepSeek2,
+    &kGemma,
+    &kGemma2,
+    &kGemma3,
+    &kGemma4,
+    &kGlm4,
+    &kGlm4Moe,
+    &kGptOss,
+    &kGranite,
+    &kGraniteMoe,
+    &kLlama,
+    &kMiniMaxM2,
+    &kMistral3,
+    &kOlmo2,
+    &kPhi3,
+    &kQwen2,
+    &kQwen3,
+    &kQwen35,
+    &kQwen35Moe,
+    &kQwen3Moe,
+    &kQwen3Next,
+    &kSeedOss,
+    &kSmolLm3,
+    // embeddings
+    &kBert,
+    &kEuroBert,
+    &kGemmaEmbedding,
+    &kJinaBertV3,
+    &kLlamaEmbed,
+    &kModernBert,
+    &kNomicBert,
 };
 }  // namespace
 

@@ -91,23 +91,7 @@ std::vector<size_t> char_offsets(std::string_view text) {
   return out;
 }
 
-void append_char(std::string& out, uint32_t c) {
-  if (c < 0x80) {
-    out.push_back(static_cast<char>(c));
-  } else if (c < 0x800) {
-    out.push_back(static_cast<char>(0xC0 | c >> 6));
-    out.push_back(static_cast<char>(0x80 | (c & 63)));
-  } else if (c < 0x10000) {
-    out.push_back(static_cast<char>(0xE0 | c >> 12));
-    out.push_back(static_cast<char>(0x80 | (c >> 6 & 63)));
-    out.push_back(static_cast<char>(0x80 | (c & 63)));
-  } else {
-    out.push_back(static_cast<char>(0xF0 | c >> 18));
-    out.push_back(static_cast<char>(0x80 | (c >> 12 & 63)));
-    out.push_back(static_cast<char>(0x80 | (c >> 6 & 63)));
-    out.push_back(static_cast<char>(0x80 | (c & 63)));
-  }
-}
+void append_char(std::string& out, uint32_t c) { text::append_utf8(out, c); }
 
 bool is_space(uint32_t c) {
   return (c >= 9 && c <= 13) || (c >= 28 && c <= 32) || c == 0x85 || c == 0xA0 || c == 0x1680 ||

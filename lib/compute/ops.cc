@@ -36,7 +36,25 @@ void Stream::rms_norm(Mat x, const Weight& weight, float eps, Mat out) {
   if (!accept(valid(x) && valid(out) && same_shape(x, out), "rms_norm", "shapes differ")) return;
   if (!accept(weight.usage() == Usage::vector && weight.cols() == x.cols, "rms_norm", "weight of another length"))
     return;
-  do_rms_norm(x, weight, eps, out);
+  do_rms_norm(x, &weight, eps, out);
+}
+
+void Stream::rms_norm(Mat x, float eps, Mat out) {
+  if (!accept(valid(x) && valid(out) && same_shape(x, out), "rms_norm", "shapes differ")) return;
+  do_rms_norm(x, nullptr, eps, out);
+}
+
+void Stream::layer_norm(Mat x, const Weight& weight, const Weight* bias, float eps, Mat out) {
+  if (!accept(valid(x) && valid(out) && same_shape(x, out), "layer_norm", "shapes differ")) return;
+  const auto fits = [&](const Weight& w) { return w.usage() == Usage::vector && w.cols() == x.cols; };
+  if (!accept(fits(weight) && (bias == nullptr || fits(*bias)), "layer_norm", "weight or bias of another length"))
+    return;
+  do_layer_norm(x, weight, bias, eps, out);
+}
+
+void Stream::l2_norm(Mat x, uint32_t head_dim, float eps) {
+  if (!accept(valid(x) && head_dim > 0 && x.cols % head_dim == 0, "l2_norm", "rows are not whole heads")) return;
+  do_l2_norm(x, head_dim, eps);
 }
 
 void Stream::matmul(Mat x, std::span<const MatmulTarget> targets) {
@@ -114,6 +132,11 @@ void Stream::glu(Glu kind, Mat gate, Mat up, Mat out) {
   do_glu(kind, gate, up, out);
 }
 
+void Stream::gelu(Mat x) {
+  if (!accept(valid(x), "gelu", "no matrix")) return;
+  do_gelu(x);
+}
+
 void Stream::scale(Mat x, float factor) {
   if (!accept(valid(x), "scale", "no matrix")) return;
   do_scale(x, factor);
@@ -129,6 +152,17 @@ void Stream::scale_rows(Mat x, Mat factors) {
 void Stream::softcap(Mat x, float cap) {
   if (!accept(valid(x) && cap > 0, "softcap", "no matrix, or no positive cap")) return;
   do_softcap(x, cap);
+}
+
+void Stream::sigmoid(Mat x) {
+  if (!accept(valid(x), "sigmoid", "no matrix")) return;
+  do_sigmoid(x);
+}
+
+void Stream::decay(Mat x, const Weight& rate, const Weight& bias) {
+  const auto fits = [&](const Weight& w) { return w.usage() == Usage::vector && w.cols() == x.cols; };
+  if (!accept(valid(x) && fits(rate) && fits(bias), "decay", "one rate and one bias per column")) return;
+  do_decay(x, rate, bias);
 }
 
 void Stream::route(Mat scores, const Routing& routing, Mat experts, Mat weights) {
@@ -217,6 +251,50 @@ void Stream::attention(KvStore& kv, uint32_t layer, const AttentionShape& shape,
     if (!accept(row.blocks != nullptr && row.begin < row.end, "attention", "a row attends to nothing")) return;
   }
   do_attention(kv, layer, shape, q, rows, out);
+}
+
+bool Stream::accept_runs(const StateStore& states, uint32_t layer, uint32_t n_rows, std::span<const StateRun> runs,
+                         const char* op) {
+  if (!accept(layer < states.shape().layers.size(), op, "layer outside the store")) return false;
+  uint64_t n = 0;
+  for (const StateRun& run : runs) {
+    const bool slots = (run.from == kZeroState || run.from < states.n_slots()) && run.to < states.n_slots();
+    if (!accept(slots, op, "slot outside the store")) return false;
+    if (!accept(!run.rows.empty(), op, "a run without rows")) return false;
+    for (size_t i = 0; i < run.rows.size(); ++i) {
+      const bool increasing = run.rows[i] < n_rows && (i == 0 || run.rows[i - 1] < run.rows[i]);
+      if (!accept(increasing, op, "rows out of order")) return false;
+    }
+    n += run.rows.size();
+  }
+  return accept(n == n_rows, op, "every row in one run");
+}
+
+void Stream::causal_conv(StateStore& states, uint32_t layer, Mat x, const Weight& taps, std::span<const StateRun> runs,
+                         Mat out) {
+  if (!accept(valid(x) && valid(out) && same_shape(x, out), "causal_conv", "shapes differ")) return;
+  if (!accept_runs(states, layer, x.rows, runs, "causal_conv")) return;
+  const StateLayer& state = states.shape().layers[layer];
+  const bool fits = state.channels == x.cols && taps.usage() == Usage::vector &&
+                    uint64_t{taps.rows()} * taps.cols() == uint64_t{x.cols} * (state.n_past + 1);
+  if (!accept(fits, "causal_conv", "taps or state of another shape")) return;
+  do_causal_conv(states, layer, x, taps, runs, out);
+}
+
+void Stream::delta_rule(StateStore& states, uint32_t layer, const DeltaShape& shape, const DeltaInputs& in,
+                        std::span<const StateRun> runs, Mat out) {
+  const bool heads = shape.n_k_heads > 0 && shape.n_heads > 0 && shape.n_heads % shape.n_k_heads == 0;
+  if (!accept(heads, "delta_rule", "heads of values are no multiple of those of keys")) return;
+  const auto is = [&](const Mat& m, uint64_t cols) { return valid(m) && m.rows == in.q.rows && m.cols == cols; };
+  const uint64_t k_cols = uint64_t{shape.n_k_heads} * shape.k_dim, v_cols = uint64_t{shape.n_heads} * shape.v_dim;
+  const bool inputs = is(in.q, k_cols) && is(in.k, k_cols) && is(in.v, v_cols) && is(in.decay, shape.n_heads) &&
+                      is(in.rate, shape.n_heads) && is(out, v_cols);
+  if (!accept(inputs, "delta_rule", "shapes differ")) return;
+  if (!accept_runs(states, layer, in.q.rows, runs, "delta_rule")) return;
+  const StateLayer& state = states.shape().layers[layer];
+  const bool fits = state.n_heads == shape.n_heads && state.k_dim == shape.k_dim && state.v_dim == shape.v_dim;
+  if (!accept(fits, "delta_rule", "state of another shape")) return;
+  do_delta_rule(states, layer, shape, in, runs, out);
 }
 
 void Stream::gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "lib/base/status.h"
+#include "lib/compute/state.h"
 #include "lib/tensor/view.h"
 
 namespace quern::compute {
@@ -101,7 +102,8 @@ class KvStore {
   virtual uint64_t block_bytes() const = 0;  ///< of one block, all layers
   virtual void copy_block(uint32_t from, uint32_t to) = 0;
   virtual void move_slot(uint32_t from, uint32_t to) = 0;
-  virtual void read_block(uint32_t block, std::span<std::byte> out) const = 0;  ///< out: block_bytes()
+  /// out: block_bytes(). What is not of the tokens [begin, end) of the block comes out as zeros.
+  virtual void read_block(uint32_t block, uint32_t begin, uint32_t end, std::span<std::byte> out) const = 0;
   virtual void write_block(uint32_t block, std::span<const std::byte> in) = 0;
   /// Identifies the layout of the bytes of read_block(): equal only where they can be exchanged.
   virtual std::string layout() const = 0;
@@ -110,8 +112,9 @@ class KvStore {
 /// Which cached tokens one query row attends to: entries [begin, end) of its sequence, in the order of the block table.
 /// Causality and sliding windows are expressed by the range alone.
 struct AttentionRow {
-  const uint32_t* blocks = nullptr;  ///< the sequence's block table
-  uint32_t begin = 0, end = 0;       ///< begin < end
+  /// The sequence's block table. Entries of blocks that no row of the call sees into are not read.
+  const uint32_t* blocks = nullptr;
+  uint32_t begin = 0, end = 0;  ///< begin < end
 };
 
 struct AttentionShape {
@@ -133,6 +136,7 @@ enum class Glu {
   silu,          ///< g * sigmoid(g)
   gelu,          ///< g / 2 * (1 + tanh(sqrt(2 / pi) * (g + 0.044715 g^3)))
   clipped_silu,  ///< with g at most 7 and up within -7 ... 7: g * sigmoid(1.702 g) * (up + 1)
+  sigmoid,       ///< sigmoid(g)
 };
 
 /// How a token's experts are chosen: those with the highest scores, the first of equal ones. Softmax is taken before
@@ -147,6 +151,11 @@ struct Routing {
   /// Experts come in groups of neighbours. Only those in the n_groups_used groups with the highest sums of the two
   /// highest (biased) weights are chosen from.
   uint32_t n_groups = 1, n_groups_used = 1;
+};
+
+/// What the delta rule works on, a row per token.
+struct DeltaInputs {
+  Mat q, k, v, decay, rate;
 };
 
 /// One output of a group of products that share their input.
@@ -199,6 +208,11 @@ class Stream {
   void embed(const Weight& table, std::span<const int32_t> ids, Mat out);
   /// out = x / rms(x) * w per row, rms(x) = sqrt(mean(x^2) + eps). out may be x.
   void rms_norm(Mat x, const Weight& weight, float eps, Mat out);
+  void rms_norm(Mat x, float eps, Mat out);  ///< with a weight of ones
+  /// out = (x - m) / sqrt(mean((x - m)^2) + eps) * w (+ bias) per row, m = mean(x). out may be x.
+  void layer_norm(Mat x, const Weight& weight, const Weight* bias, float eps, Mat out);
+  /// Every head of `head_dim` elements is divided by its length, sqrt(sum(x^2)), or by eps where that is larger.
+  void l2_norm(Mat x, uint32_t head_dim, float eps);
   /// target.out = x * weight^T (+ bias) for each target.
   void matmul(Mat x, std::span<const MatmulTarget> targets);
   void matmul(Mat x, const Weight& weight, Mat out) {
@@ -209,10 +223,14 @@ class Stream {
   /// Rotates the first n_rot elements of every head of `head_dim` elements. cos_sin: [x.rows, n_rot]: for each row the
   /// n_rot/2 cosines, then the sines. With `first` the elements [first, first + n_rot) of every head.
   void rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin, uint32_t first = 0);
-  void glu(Glu kind, Mat gate, Mat up, Mat out);  ///< out may be gate
+  void glu(Glu kind, Mat gate, Mat up, Mat out);  ///< out may be gate or up
+  void gelu(Mat x);                               ///< x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
   void scale(Mat x, float factor);                ///< x *= factor
   void scale_rows(Mat x, Mat factors);            ///< row r of x *= factors[r][0]
   void softcap(Mat x, float cap);                 ///< x = cap * tanh(x / cap), cap > 0
+  void sigmoid(Mat x);                            ///< x = 1 / (1 + exp(-x))
+  /// x = exp(rate * ln(1 + exp(x + bias))), a rate and a bias for each column
+  void decay(Mat x, const Weight& rate, const Weight& bias);
   /// Chooses experts.cols experts for each row by its scores [n, experts]. experts: their numbers, as floats; weights,
   /// of the same shape: how much each counts. Both in the order of falling scores.
   void route(Mat scores, const Routing& routing, Mat experts, Mat weights);
@@ -226,6 +244,18 @@ class Stream {
   /// out [n, n_heads * v_dim] = softmax(scale * q k^T) v over each row's range, q [n, n_heads * k_dim].
   void attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q, std::span<const AttentionRow> rows,
                  Mat out);
+  /// Along each sequence, in every column c on its own: out_t = silu(sum over j of taps[c][j] * x_(t - n + 1 + j)),
+  /// with zeros before the first token. taps: [channels, n], Usage::vector; the store has n - 1 tokens. Every row is in
+  /// one run. out is not x.
+  void causal_conv(StateStore& states, uint32_t layer, Mat x, const Weight& taps, std::span<const StateRun> runs,
+                   Mat out);
+  /// The gated delta rule (Yang et al. 2024, arXiv 2412.06464). Along each sequence, for each head with its matrix S
+  /// [k_dim, v_dim], its decay a and its rate b:
+  ///   S_t = a S_(t-1) + k_t (b (v_t - a S_(t-1)^T k_t))^T,  out_t = scale * S_t^T q_t
+  /// q and k: [n, n_k_heads * k_dim], v and out: [n, n_heads * v_dim], decay and rate: [n, n_heads]. Every row is in
+  /// one run. out may be v.
+  void delta_rule(StateStore& states, uint32_t layer, const DeltaShape& shape, const DeltaInputs& in,
+                  std::span<const StateRun> runs, Mat out);
   void gather_rows(Mat x, std::span<const uint32_t> rows, Mat out);
   void copy(Mat from, Mat to);
   void download(Mat from, std::span<float> to);  ///< to: rows * cols, dense; valid after finish()
@@ -240,21 +270,30 @@ class Stream {
  protected:
   virtual void do_upload(std::span<const float> from, Mat to) = 0;
   virtual void do_embed(const Weight& table, std::span<const int32_t> ids, Mat out) = 0;
-  virtual void do_rms_norm(Mat x, const Weight& weight, float eps, Mat out) = 0;
+  virtual void do_rms_norm(Mat x, const Weight* weight, float eps, Mat out) = 0;  ///< nullptr: a weight of ones
+  virtual void do_layer_norm(Mat x, const Weight& weight, const Weight* bias, float eps, Mat out) = 0;
+  virtual void do_l2_norm(Mat x, uint32_t head_dim, float eps) = 0;
   virtual void do_matmul(Mat x, std::span<const MatmulTarget> targets) = 0;
   virtual void do_add(Mat x, Mat y) = 0;
   /// x begins at the first rotated element of its first row.
   virtual void do_rope(Mat x, uint32_t head_dim, uint32_t n_rot, RopePairs pairs, Mat cos_sin) = 0;
   virtual void do_glu(Glu kind, Mat gate, Mat up, Mat out) = 0;
+  virtual void do_gelu(Mat x) = 0;
   virtual void do_scale(Mat x, float factor) = 0;
   virtual void do_scale_rows(Mat x, Mat factors) = 0;
   virtual void do_softcap(Mat x, float cap) = 0;
+  virtual void do_sigmoid(Mat x) = 0;
+  virtual void do_decay(Mat x, const Weight& rate, const Weight& bias) = 0;
   virtual void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) = 0;
   virtual void do_matmul_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets) = 0;
   virtual void do_combine(Mat parts, Mat weights, Mat out) = 0;
   virtual void do_kv_store(KvStore& kv, uint32_t layer, Mat k, Mat v, std::span<const uint32_t> slots) = 0;
   virtual void do_attention(KvStore& kv, uint32_t layer, const AttentionShape& shape, Mat q,
                             std::span<const AttentionRow> rows, Mat out) = 0;
+  virtual void do_causal_conv(StateStore& states, uint32_t layer, Mat x, const Weight& taps,
+                              std::span<const StateRun> runs, Mat out) = 0;
+  virtual void do_delta_rule(StateStore& states, uint32_t layer, const DeltaShape& shape, const DeltaInputs& in,
+                             std::span<const StateRun> runs, Mat out) = 0;
   virtual void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) = 0;
   virtual void do_copy(Mat from, Mat to) = 0;
   virtual void do_download(Mat from, std::span<float> to) = 0;
@@ -264,6 +303,8 @@ class Stream {
 
  private:
   bool accept(bool condition, const char* op, const char* what);
+  bool accept_runs(const StateStore& states, uint32_t layer, uint32_t n_rows, std::span<const StateRun> runs,
+                   const char* op);
   bool accept_experts(const ExpertTarget& target, Mat x, uint64_t n_out);
   Result<MatmulInput> on_host(Mat x, std::vector<float>& copy);
   void show(Mat x, std::span<const MatmulTarget> targets);
@@ -279,8 +320,12 @@ class Backend {
   virtual std::string description() const = 0;  ///< e.g. "cpu (AVX3_ZEN4)"
   /// Errc::unsupported, naming the type, where this device cannot use it so. The view's memory must outlive the Weight.
   virtual Result<std::unique_ptr<Weight>> prepare(const tensor::TensorView& source, Usage usage) = 0;
+  /// What size_bytes() of a prepared weight would say; the error of prepare() for a type that this device cannot use
+  /// so.
+  virtual Result<uint64_t> weight_bytes(const tensor::TensorView& source, Usage usage) const = 0;
   virtual Result<std::unique_ptr<Buffer>> allocate(uint64_t n_floats) = 0;
   virtual Result<std::unique_ptr<KvStore>> make_kv_store(const KvShape& shape) = 0;
+  virtual Result<std::unique_ptr<StateStore>> make_state_store(const StateShape& shape) = 0;
   virtual Result<std::unique_ptr<Stream>> make_stream() = 0;
 };
 

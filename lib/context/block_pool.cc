@@ -12,8 +12,11 @@ Status BlockPool::reserve(uint32_t n) {
   const uint32_t needed = have + (n - static_cast<uint32_t>(free_.size()));
   // Half as much again, so that a growing cache is moved seldom; only what is needed where that does not fit.
   const uint32_t wished = std::min(capacity_, std::max(needed, have + have / 2));
-  if (!store_.grow(wished)) QUERN_CHECK(store_.grow(needed));
-  const uint32_t now = std::min(store_.n_blocks(), capacity_);
+  uint32_t now = wished;
+  if (store_ != nullptr) {
+    if (!store_->grow(wished)) QUERN_CHECK(store_->grow(needed));
+    now = std::min(store_->n_blocks(), capacity_);
+  }
   // Ascending order among the new ones; blocks freed before are handed out first.
   std::vector<uint32_t> fresh;
   for (uint32_t block = now; block > have; --block) fresh.push_back(block - 1);

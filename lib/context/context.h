@@ -13,7 +13,7 @@
 #include "lib/base/status.h"
 #include "lib/compute/ops.h"
 #include "lib/context/batch.h"
-#include "lib/context/block_pool.h"
+#include "lib/context/cache.h"
 #include "lib/context/sequence.h"
 #include "lib/model/decoder.h"
 #include "lib/model/open.h"
@@ -27,6 +27,13 @@ class Context {
   /// Errc::argument for options out of range or a model that was opened for its vocabulary alone.
   static Result<std::unique_ptr<Context>> create(const model::LoadedModel& model, const ContextOptions& options);
 
+  /// What a context of a model takes, by a survey of its file. n_ctx 0 stands for the model's own.
+  struct Memory {
+    uint32_t n_ctx = 0;
+    uint64_t cache_bytes = 0, buffer_bytes = 0;
+  };
+  static Result<Memory> needed_memory(const model::Survey& survey, const ContextOptions& options);
+
   /// On any error the sequences are as before.
   Status decode(std::span<const BatchToken> batch, const DecodeOptions& options);
 
@@ -37,8 +44,11 @@ class Context {
   const Sequence& sequence(int32_t sequence) const { return sequences_[static_cast<size_t>(sequence)]; }
   uint32_t n_seq_max() const { return static_cast<uint32_t>(sequences_.size()); }
 
-  /// Forgets positions [from, to); to < 0 means the end.
+  /// Forgets positions [from, to); to < 0 means the end. Errc::unsupported where the sequence cannot be cut there.
   Status remove(int32_t sequence, int32_t from, int32_t to);
+  /// Makes the sequence end at the latest position, `position` or before, that it can be brought to exactly, and
+  /// returns that.
+  Result<int32_t> rewind(int32_t sequence, int32_t position);
   Status keep(int32_t sequence);
   Status fork(int32_t from, int32_t to);
   void clear();
@@ -52,21 +62,22 @@ class Context {
 
   uint32_t n_ctx() const { return n_ctx_; }
   uint32_t n_used() const;  ///< cells in use; those of shared blocks count once
-  uint64_t cache_bytes() const { return kv_->n_blocks() * kv_->block_bytes(); }
+  uint64_t cache_bytes() const { return cache_.size_bytes(); }
+  const Cache& cache() const { return cache_; }
   const model::LoadedModel& model() const { return model_; }
 
  private:
   Context(const model::LoadedModel& model, uint32_t n_ctx) : model_(model), decoder_(model, n_ctx), n_ctx_(n_ctx) {}
   Status check_sequence(int32_t sequence) const;
   Status check_room(size_t n_tokens) const;
-  Status run(const PlacedBatch& batch, const DecodeOptions& options);
+  Status compute(std::span<const BatchToken> batch, const DecodeOptions& options);
+  Status run_pass(const PlacedBatch& placed, size_t begin, size_t count, const CancelToken& cancel);
 
   const model::LoadedModel& model_;
   model::Decoder decoder_;
-  uint32_t n_ctx_ = 0, n_vocab_ = 0, window_ = 0;
+  uint32_t n_ctx_ = 0, n_vocab_ = 0;
   std::unique_ptr<compute::Stream> stream_;
-  std::unique_ptr<compute::KvStore> kv_;
-  std::unique_ptr<BlockPool> pool_;
+  Cache cache_;
   model::Workspace workspace_;
   std::vector<Sequence> sequences_;
   std::vector<float> logits_;

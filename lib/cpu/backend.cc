@@ -6,10 +6,12 @@
 
 #include "lib/cpu/attention/attention.h"
 #include "lib/cpu/kernels/elementwise.h"
+#include "lib/cpu/kernels/layer_norm.h"
 #include "lib/cpu/kernels/rms_norm.h"
 #include "lib/cpu/kernels/rope.h"
 #include "lib/cpu/kernels/route.h"
 #include "lib/cpu/matmul/matmul.h"
+#include "lib/cpu/recurrent/recurrent.h"
 #include "lib/cpu/target_name.h"
 #include "lib/cpu/weight.h"
 
@@ -39,7 +41,7 @@ class Buffer final : public compute::Buffer {
 
 class Stream final : public compute::Stream {
  public:
-  explicit Stream(base::ThreadPool& pool) : pool_(pool), matmul_(pool), attention_(pool) {}
+  explicit Stream(base::ThreadPool& pool) : pool_(pool), matmul_(pool), attention_(pool), recurrent_(pool) {}
 
  protected:
   void do_upload(std::span<const float> from, Mat to) override {
@@ -51,9 +53,21 @@ class Stream final : public compute::Stream {
     each_row(out, [&](uint32_t r) { rows.decode_row(static_cast<uint32_t>(ids[r]), out.row(r)); });
   }
 
-  void do_rms_norm(Mat x, const compute::Weight& weight, float eps, Mat out) override {
-    const float* w = static_cast<const VectorWeight&>(weight).data();
+  void do_rms_norm(Mat x, const compute::Weight* weight, float eps, Mat out) override {
+    const float* w = weight != nullptr ? static_cast<const VectorWeight*>(weight)->data() : nullptr;
     each_row(x, [&](uint32_t r) { rms_norm_row(x.row(r), w, eps, out.row(r), x.cols); });
+  }
+
+  void do_layer_norm(Mat x, const compute::Weight& weight, const compute::Weight* bias, float eps, Mat out) override {
+    const float* w = static_cast<const VectorWeight&>(weight).data();
+    const float* b = bias != nullptr ? static_cast<const VectorWeight&>(*bias).data() : nullptr;
+    each_row(x, [&](uint32_t r) { layer_norm_row(x.row(r), w, b, eps, out.row(r), x.cols); });
+  }
+
+  void do_l2_norm(Mat x, uint32_t head_dim, float eps) override {
+    each_row(x, [&](uint32_t r) {
+      for (float* head = x.row(r); head < x.row(r) + x.cols; head += head_dim) l2_norm_row(head, eps, head_dim);
+    });
   }
 
   void do_matmul(Mat x, std::span<const MatmulTarget> targets) override { matmul_.run(x, targets); }
@@ -72,6 +86,10 @@ class Stream final : public compute::Stream {
     each_row(gate, [&](uint32_t r) { glu_row(kind, gate.row(r), up.row(r), out.row(r), gate.cols); });
   }
 
+  void do_gelu(Mat x) override {
+    each_row(x, [&](uint32_t r) { gelu_row(x.row(r), x.cols); });
+  }
+
   void do_scale(Mat x, float factor) override {
     each_row(x, [&](uint32_t r) { scale_row(x.row(r), factor, x.row(r), x.cols); });
   }
@@ -82,6 +100,19 @@ class Stream final : public compute::Stream {
 
   void do_softcap(Mat x, float cap) override {
     each_row(x, [&](uint32_t r) { softcap_row(x.row(r), cap, x.cols); });
+  }
+
+  void do_sigmoid(Mat x) override {
+    each_row(x, [&](uint32_t r) { sigmoid_row(x.row(r), x.cols); });
+  }
+
+  void do_decay(Mat x, const compute::Weight& rate, const compute::Weight& bias) override {
+    const float* w = static_cast<const VectorWeight&>(rate).data();
+    const float* b = static_cast<const VectorWeight&>(bias).data();
+    each_row(x, [&](uint32_t r) {
+      add_row(x.row(r), b, x.cols);
+      decay_row(x.row(r), w, x.cols);
+    });
   }
 
   void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) override {
@@ -116,6 +147,17 @@ class Stream final : public compute::Stream {
     attention_.run(static_cast<const KvStore&>(kv), layer, shape, q, rows, out);
   }
 
+  void do_causal_conv(compute::StateStore& states, uint32_t layer, Mat x, const compute::Weight& taps,
+                      std::span<const compute::StateRun> runs, Mat out) override {
+    const float* w = static_cast<const VectorWeight&>(taps).data();
+    recurrent_.causal_conv(static_cast<const StateStore&>(states), layer, x, w, runs, out);
+  }
+
+  void do_delta_rule(compute::StateStore& states, uint32_t layer, const compute::DeltaShape& shape,
+                     const compute::DeltaInputs& in, std::span<const compute::StateRun> runs, Mat out) override {
+    recurrent_.delta_rule(static_cast<const StateStore&>(states), layer, shape, in, runs, out);
+  }
+
   void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
     for (uint32_t r = 0; r < out.rows; ++r) std::memmove(out.row(r), x.row(rows[r]), x.cols * sizeof(float));
   }
@@ -145,6 +187,7 @@ class Stream final : public compute::Stream {
   base::ThreadPool& pool_;
   Matmul matmul_;
   Attention attention_;
+  Recurrent recurrent_;
   std::vector<float> route_memory_;
 };
 
@@ -175,6 +218,12 @@ class Backend final : public compute::Backend {
     }
   }
 
+  Result<uint64_t> weight_bytes(const tensor::TensorView& source, Usage usage) const override {
+    QUERN_CHECK(quant::resolve_format(static_cast<uint32_t>(source.type)));
+    if (usage == Usage::vector) return source.shape.elements() * sizeof(float);
+    return usage == Usage::matmul ? PanelWeight::packed_bytes(source) : Result<uint64_t>(0);
+  }
+
   Result<std::unique_ptr<compute::Buffer>> allocate(uint64_t n_floats) override {
     try {
       return std::unique_ptr<compute::Buffer>(std::make_unique<Buffer>(n_floats));
@@ -185,6 +234,10 @@ class Backend final : public compute::Backend {
 
   Result<std::unique_ptr<compute::KvStore>> make_kv_store(const compute::KvShape& shape) override {
     return std::unique_ptr<compute::KvStore>(std::make_unique<KvStore>(shape));
+  }
+
+  Result<std::unique_ptr<compute::StateStore>> make_state_store(const compute::StateShape& shape) override {
+    return std::unique_ptr<compute::StateStore>(std::make_unique<StateStore>(shape));
   }
 
   Result<std::unique_ptr<compute::Stream>> make_stream() override {

@@ -28,6 +28,11 @@ Result<std::unique_ptr<compute::Weight>> PanelWeight::keep(const tensor::TensorV
   return std::unique_ptr<compute::Weight>(std::move(weight));
 }
 
+Result<uint64_t> PanelWeight::packed_bytes(const tensor::TensorView& source) {
+  QUERN_TRY(const auto weight, make(source, Usage::matmul));
+  return uint64_t{weight->n_panels()} * weight->panel_bytes();
+}
+
 Result<std::unique_ptr<compute::Weight>> PanelWeight::pack(const tensor::TensorView& source, Arena& arena,
                                                            base::ThreadPool& pool) {
   QUERN_TRY(auto weight, make(source, Usage::matmul));

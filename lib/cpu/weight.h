@@ -21,6 +21,9 @@ class PanelWeight final : public compute::Weight {
                                                        base::ThreadPool& pool);
   static Result<std::unique_ptr<compute::Weight>> keep(const tensor::TensorView& source);
 
+  /// What pack() takes.
+  static Result<uint64_t> packed_bytes(const tensor::TensorView& source);
+
   bool packed() const { return usage() == compute::Usage::matmul; }
   uint64_t size_bytes() const override { return memory_.size_bytes(); }
   const PanelKernels& kernels() const { return *kernels_; }

@@ -78,20 +78,20 @@ class Output {
 Result<bool> prefill(Context& context, std::span<const Token> prompt, const GenerateOptions& options,
                      GenerateTimings& timings) {
   const auto start = Clock::now();
-  const size_t n_cached = common_prefix(context, prompt);
   // One that cannot fit leaves the cache as it was.
   QUERN_ENSURE(prompt.size() <= context.n_ctx(), Errc::context_full, "the prompt has ", prompt.size(),
                " tokens, the context holds ", context.n_ctx());
-  QUERN_CHECK(context.sequence_remove(0, static_cast<int32_t>(n_cached)));
+  // Positions are those of the text, or the prefix is empty. The cache may have to go back farther.
+  QUERN_TRY(const auto n_cached, context.sequence_rewind(0, static_cast<int32_t>(common_prefix(context, prompt))));
   DecodeOptions decode;
   decode.cancel = options.cancel;
   if (options.progress) decode.progress = options.progress;
-  const Status status = context.append(prompt.subspan(n_cached), 0, false, decode);
+  const Status status = context.append(prompt.subspan(static_cast<size_t>(n_cached)), 0, false, decode);
   timings.prompt_seconds = seconds_since(start);
   timings.n_cached = static_cast<uint32_t>(n_cached);
   if (!status && status.error().code == Errc::cancelled) return false;
   QUERN_CHECK(status);
-  timings.n_prompt = static_cast<uint32_t>(prompt.size() - n_cached);
+  timings.n_prompt = static_cast<uint32_t>(prompt.size() - static_cast<size_t>(n_cached));
   return true;
 }
 

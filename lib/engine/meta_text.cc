@@ -47,4 +47,13 @@ struct ToText {
 
 std::string meta_text(const io::MetaValue& value) { return std::visit(ToText{}, value); }
 
+Result<ModelTexts> model_texts(const io::MetaTable& meta) {
+  ModelTexts out;
+  QUERN_TRY(const std::string* const name, meta.get_string("general.name"));
+  QUERN_TRY(const std::string* const chat_template, meta.get_string("tokenizer.chat_template"));
+  if (name != nullptr) out.name = *name;
+  if (chat_template != nullptr) out.chat_template = *chat_template;
+  return out;
+}
+
 }  // namespace quern::engine

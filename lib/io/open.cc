@@ -1,9 +1,12 @@
 // Opening a model file by its content, whatever its name.
 #include <algorithm>
+#include <filesystem>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "lib/io/gguf.h"
+#include "lib/io/hf_tokenizer.h"
 #include "lib/io/reader.h"
 #include "lib/io/shards.h"
 
@@ -29,12 +32,24 @@ const char* guess_kind(std::span<const std::byte> bytes) {
   return "a file that begins otherwise";
 }
 
+Result<ModelFile> open_tokenizer(const std::string& path) {
+  ModelFile model;
+  model.path = path;
+  model.tokenizer_only = true;
+  QUERN_TRY(model.meta, read_hf_tokenizer(path));
+  return model;
+}
+
 }  // namespace
 
 Result<ModelFile> open_model_file(const std::string& path, const OpenOptions& options) {
+  std::error_code error;
+  if (options.tokenizers && std::filesystem::is_directory(path, error)) return open_tokenizer(path);
   QUERN_TRY(auto file, base::FileBytes::open(path, {.use_mmap = options.use_mmap}));
-  QUERN_ENSURE(begins_with(file.bytes(), {kGgufMagic, sizeof kGgufMagic}), Errc::format, path,
-               ": not a GGUF file: expected it to begin with 'GGUF', found ", guess_kind(file.bytes()));
+  const bool is_gguf = begins_with(file.bytes(), {kGgufMagic, sizeof kGgufMagic});
+  if (!is_gguf && options.tokenizers && looks_like_tokenizer(file.bytes())) return open_tokenizer(path);
+  QUERN_ENSURE(is_gguf, Errc::format, path, ": not a GGUF file: expected it to begin with 'GGUF', found ",
+               guess_kind(file.bytes()));
   QUERN_TRY(auto contents, parse_gguf(file.bytes(), path));
   ModelFile model{path, contents.version, contents.alignment, std::move(contents.meta), std::move(contents.tensors),
                   {}};

@@ -90,10 +90,12 @@ struct ModelFile {
   MetaTable meta;
   TensorTable tensors;
   std::vector<base::FileBytes> parts;
+  bool tokenizer_only = false;  ///< made from tokenizer files: keys tokenizer.*, no others, and no tensors
 };
 
 struct OpenOptions {
   bool use_mmap = true;
+  bool tokenizers = false;  ///< opens folders and files that hold a tokenizer too (hf_tokenizer.h)
 };
 
 /// Opens a model file by its content (GGUF: versions 2 and 3; `<prefix>-00001-of-0000N.gguf` opens all parts).

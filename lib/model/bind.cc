@@ -33,6 +33,8 @@ std::string where(const io::ModelFile& file, std::string_view tensor) {
   return cat(file.path, ": tensor ", io::quoted(tensor), ": ");
 }
 
+bool is_for_host(Role role) { return role == Role::factors || role == Role::number; }
+
 Status check_type(const io::ModelFile& file, const io::TensorEntry& entry, Role role) {
   const tensor::DType type = entry.view.type;
   const auto refuse = [&](const char* expected) {
@@ -41,7 +43,7 @@ Status check_type(const io::ModelFile& file, const io::TensorEntry& entry, Role 
   };
   if (role == Role::vector) {
     if (type != tensor::DType::f32 && type != tensor::DType::f16) return refuse("F32 or F16");
-  } else if (role == Role::factors) {
+  } else if (is_for_host(role)) {
     if (type != tensor::DType::f32) return refuse("F32");
   } else if (auto format = quant::resolve_format(entry.type_id); !format) {
     return fail(format.error().code, where(file, entry.name), format.error().message);
@@ -98,28 +100,60 @@ class Binder {
   Binder(const io::ModelFile& file, const arch::ArchSpec& arch, const Hparams& hparams)
       : file_(file), arch_(arch), hparams_(hparams), bound_(hparams.n_layer) {}
 
-  Status bind(const TensorSpec& spec, uint32_t layer) {
-    if (!wanted(spec, layer) || bound_[layer].count(spec.slot) > 0) return {};
+  void bind(const TensorSpec& spec, uint32_t layer) {
+    if (!wanted(spec, layer) || bound_[layer].count(spec.slot) > 0) return;
     for (uint32_t expert = 0; expert < copies(spec, hparams_, layer); ++expert) {
+      const std::string name = tensor_name(spec.name, layer, expert);
       const io::TensorEntry* const entry = find(spec, layer, expert);
       if (entry == nullptr && expert == 0) return absent(spec, layer);
-      QUERN_ENSURE(entry != nullptr, Errc::format, where(file_, tensor_name(spec.name, layer, expert)),
-                   "missing, but expert 0 has one");
-      QUERN_CHECK(check_type(file_, *entry, spec.role));
-      QUERN_CHECK(check_shape(file_, *entry, shape_of(spec, hparams_, layer)));
-      Binding binding{&spec, layer, entry, view_of(entry->view, spec, hparams_, layer, expert), scale_of(spec, *entry)};
-      if (binding.scale != nullptr) QUERN_CHECK(read_scale(binding, spec.experts == Experts::stacked ? expert : 0));
-      out_.push_back(binding);
+      bound_[layer].insert(spec.slot);
+      if (entry == nullptr)
+        return add_fault(name, true, fail(Errc::format, where(file_, name), "missing, but expert 0 has one"));
+      used_.insert(entry);
+      if (const Status status = take(spec, layer, expert, *entry); !status)
+        return add_fault(entry->name, false, status.error());
     }
-    bound_[layer].insert(spec.slot);
-    return {};
   }
-  std::vector<Binding> take() { return std::move(out_); }
+
+  /// What was bound, and which tensors were not.
+  BindingPlan finish() {
+    for (const io::TensorEntry& entry : file_.tensors.entries()) {
+      if (used_.count(&entry) > 0) continue;
+      (of_skipped_layer(entry.name) ? plan_.skipped : plan_.unused).push_back(&entry);
+    }
+    return std::move(plan_);
+  }
 
  private:
+  Status take(const TensorSpec& spec, uint32_t layer, uint32_t expert, const io::TensorEntry& entry) {
+    QUERN_CHECK(check_type(file_, entry, spec.role));
+    QUERN_CHECK(check_shape(file_, entry, shape_of(spec, hparams_, layer)));
+    Binding binding{&spec, layer, &entry, view_of(entry.view, spec, hparams_, layer, expert), scale_of(spec, entry)};
+    if (binding.scale != nullptr) {
+      used_.insert(binding.scale);
+      QUERN_CHECK(read_scale(binding, spec.experts == Experts::stacked ? expert : 0));
+    }
+    plan_.bindings.push_back(binding);
+    return {};
+  }
+
+  /// Parts of one tensor, and tied ones, share its fault.
+  void add_fault(const std::string& tensor, bool missing, Error error) {
+    if (!faulty_.insert(tensor).second) return;
+    if (plan_.n_faults++ < BindingPlan::kMaxFaults) plan_.faults.push_back({tensor, missing, std::move(error)});
+  }
+
+  bool of_skipped_layer(std::string_view name) const {
+    for (uint32_t i = 0; i < hparams_.n_layer_skipped; ++i) {
+      if (name.starts_with(cat("blk.", hparams_.n_layer + i, "."))) return true;
+    }
+    return false;
+  }
+
   bool wanted(const TensorSpec& spec, uint32_t layer) const {
     const bool with_experts = hparams_.layers[layer].experts;
     const bool q_rank = hparams_.latent.q_rank > 0;
+    const bool attends = hparams_.layers[layer].mixer == LayerMixer::attention;
     switch (spec.when) {
       case When::always:
         return true;
@@ -129,10 +163,22 @@ class Binder {
         return with_experts;
       case When::with_shared_expert:
         return with_experts && hparams_.experts.n_ff_shared > 0;
+      case When::with_own_kv:
+        return hparams_.layers[layer].own_kv;
+      case When::with_short_cache:
+        return !hparams_.latent.full_cache;
+      case When::with_full_cache:
+        return hparams_.latent.full_cache;
+      case When::with_layer_inputs:
+        return hparams_.n_layer_input > 0;
       case When::with_q_rank:
         return q_rank;
       case When::without_q_rank:
         return !q_rank;
+      case When::attends:
+        return attends;
+      case When::delta_net:
+        return !attends;
     }
     return false;
   }
@@ -141,7 +187,15 @@ class Binder {
     constexpr std::string_view kEnd = ".weight";
     const std::string_view name = entry.name;
     const bool scalable = (spec.role == Role::matrix || spec.role == Role::table) && name.ends_with(kEnd);
-    return scalable ? file_.tensors.find(cat(name.substr(0, name.size() - kEnd.size()), ".scale")) : nullptr;
+    if (!scalable) return nullptr;
+    const io::TensorEntry* const scale = file_.tensors.find(cat(name.substr(0, name.size() - kEnd.size()), ".scale"));
+    // A name that the architecture gives another meaning is no such scale.
+    const auto is_pattern = [&](const TensorSpec& other) {
+      const std::string_view pattern = other.name;
+      return pattern.ends_with(".scale") && scale->name.ends_with(pattern.substr(pattern.rfind("}") + 1));
+    };
+    const bool taken = scale != nullptr && std::any_of(arch_.tensors.begin(), arch_.tensors.end(), is_pattern);
+    return taken ? nullptr : scale;
   }
 
   Status read_scale(Binding& binding, uint32_t index) const {
@@ -163,36 +217,26 @@ class Binder {
     return other != arch_.tensors.end() ? file_.tensors.find(tensor_name(other->name, layer, expert)) : nullptr;
   }
 
-  /// An error if the tensor is needed and no later specification may have the slot's tensor under another name.
-  Status absent(const TensorSpec& spec, uint32_t layer) const {
+  /// A fault if the tensor is needed and no later specification may have the slot's tensor under another name.
+  void absent(const TensorSpec& spec, uint32_t layer) {
     const TensorSpec* const end = arch_.tensors.data() + arch_.tensors.size();
     const auto same_slot = [&](const TensorSpec& other) { return other.slot == spec.slot; };
-    if (spec.optional || std::find_if(&spec + 1, end, same_slot) != end) return {};
+    if (spec.optional || std::find_if(&spec + 1, end, same_slot) != end) return;
     const TensorSpec& first = *std::find_if(arch_.tensors.data(), end, same_slot);
-    return fail(Errc::format, where(file_, tensor_name(first.name, layer, 0)), "missing, but the architecture ",
-                io::quoted(arch_.name), " needs it");
+    const std::string name = tensor_name(first.name, layer, 0);
+    add_fault(
+        name, true,
+        fail(Errc::format, where(file_, name), "missing, but the architecture ", io::quoted(arch_.name), " needs it"));
   }
 
   const io::ModelFile& file_;
   const arch::ArchSpec& arch_;
   const Hparams& hparams_;
   std::vector<std::set<Slot>> bound_;  ///< by layer; slots of the whole model count as the first layer's
-  std::vector<Binding> out_;
+  std::set<const io::TensorEntry*> used_;
+  std::set<std::string> faulty_;
+  BindingPlan plan_;
 };
-
-void log_unused(const io::ModelFile& file, const std::vector<Binding>& bindings, const LogFn& log) {
-  if (!log) return;
-  std::set<const io::TensorEntry*> used;
-  for (const Binding& binding : bindings) {
-    used.insert(binding.entry);
-    if (binding.scale != nullptr) used.insert(binding.scale);
-  }
-  const size_t unused = file.tensors.entries().size() - used.size();
-  if (unused == 0) return;
-  const auto first = std::find_if(file.tensors.entries().begin(), file.tensors.entries().end(),
-                                  [&](const io::TensorEntry& entry) { return used.count(&entry) == 0; });
-  log(LogLevel::debug, cat(file.path, ": ", unused, " tensors are not used, the first is ", io::quoted(first->name)));
-}
 
 compute::Usage usage_of(Role role, bool repack) {
   if (role == Role::table) return compute::Usage::gather;
@@ -202,16 +246,27 @@ compute::Usage usage_of(Role role, bool repack) {
 
 }  // namespace
 
-Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec,
-                                           const Hparams& hparams, const LogFn& log) {
+bool is_quantized(const Binding& binding) { return quant::find_format(binding.view.type)->block_elems > 1; }
+
+BindingPlan plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec, const Hparams& hparams) {
   Binder binder(file, spec, hparams);
   for (const TensorSpec& tensor : spec.tensors) {
     const uint32_t copies = arch::is_per_layer(tensor.slot) ? hparams.n_layer : 1;
-    for (uint32_t layer = 0; layer < copies; ++layer) QUERN_CHECK(binder.bind(tensor, layer));
+    for (uint32_t layer = 0; layer < copies; ++layer) binder.bind(tensor, layer);
   }
-  std::vector<Binding> out = binder.take();
-  log_unused(file, out, log);
-  return out;
+  return binder.finish();
+}
+
+Result<uint64_t> weight_bytes(const io::ModelFile& file, const std::vector<Binding>& bindings,
+                              const compute::Backend& backend, bool repack) {
+  uint64_t sum = 0;
+  for (const Binding& b : bindings) {
+    if (is_for_host(b.spec->role)) continue;
+    const auto bytes = backend.weight_bytes(b.view, usage_of(b.spec->role, repack));
+    if (!bytes) return fail(bytes.error().code, where(file, b.entry->name), bytes.error().message);
+    sum += *bytes;
+  }
+  return sum;
 }
 
 Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Binding>& bindings, uint32_t n_layer,
@@ -224,7 +279,7 @@ Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Bin
     QUERN_ENSURE(!options.cancel.cancelled(), Errc::cancelled, file.path, ": loading was cancelled");
     const tensor::TensorView& view = b.view;
     done += view.size_bytes();
-    if (b.spec->role != Role::factors) {
+    if (!is_for_host(b.spec->role)) {
       auto weight = backend.prepare(view, usage_of(b.spec->role, options.repack));
       if (!weight) return fail(weight.error().code, where(file, b.entry->name), weight.error().message);
       const bool copied = (*weight)->size_bytes() > 0;  // others may keep pointing into the file
@@ -252,6 +307,14 @@ Result<std::vector<float>> read_factors(const io::ModelFile& file, const std::ve
     }
   }
   return out;
+}
+
+Result<float> read_number(const io::ModelFile& file, const Binding& binding) {
+  float value = 0;
+  std::memcpy(&value, binding.entry->view.data, sizeof value);
+  QUERN_ENSURE(std::isfinite(value), Errc::format, where(file, binding.entry->name), "expected a number, found ",
+               value);
+  return value;
 }
 
 }  // namespace quern::model

@@ -5,6 +5,7 @@
 #include <quern/callbacks.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "lib/arch/spec.h"
@@ -25,11 +26,30 @@ struct Binding {
   const io::TensorEntry* scale = nullptr;  ///< where view.scale is from, if the file has it
 };
 
+/// Whether the tensor's elements share scales.
+bool is_quantized(const Binding& binding);
+
+/// What is wrong with one tensor.
+struct BindFault {
+  std::string tensor;    ///< its name
+  bool missing = false;  ///< the file does not have it
+  Error error;
+};
+
+struct BindingPlan {
+  std::vector<Binding> bindings;
+  std::vector<BindFault> faults;  ///< in the order in which slots are bound; the first kMaxFaults of them
+  uint64_t n_faults = 0;
+  std::vector<const io::TensorEntry*> unused;   ///< tensors that no slot asks for
+  std::vector<const io::TensorEntry*> skipped;  ///< those of the layers that predict further tokens
+
+  static constexpr size_t kMaxFaults = 64;
+};
+
 /// Finds the tensor of every slot and checks its type and shape against the hyper-parameters. A tensor "X.scale" beside
-/// a matrix or table "X.weight" holds a number to multiply it by, or one for each of the experts stacked in it. Tensors
-/// that no slot asks for are passed over, with one log message at debug level.
-Result<std::vector<Binding>> plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec,
-                                           const Hparams& hparams, const LogFn& log);
+/// a matrix or table "X.weight" holds a number to multiply it by, or one for each of the experts stacked in it.
+/// Bindings are of use only where there are no faults.
+BindingPlan plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec, const Hparams& hparams);
 
 struct LoadOptions {
   ProgressFn progress;  ///< stage "load", in bytes
@@ -37,13 +57,20 @@ struct LoadOptions {
   bool repack = true;   ///< false: Usage::matmul_in_source
 };
 
+/// The memory that prepare_weights() takes, beyond the file's mapping.
+Result<uint64_t> weight_bytes(const io::ModelFile& file, const std::vector<Binding>& bindings,
+                              const compute::Backend& backend, bool repack);
+
 /// Prepares the tensors, one after the other, and lets the system drop the pages of those that were copied. Bindings of
-/// Role::factors are left out: they are the host's.
+/// Role::factors and Role::number are left out: they are the host's.
 Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Binding>& bindings, uint32_t n_layer,
                                 compute::Backend& backend, const LoadOptions& options);
 
 /// The values of a Role::factors tensor, checked to be finite and positive; empty if no binding has that slot.
 Result<std::vector<float>> read_factors(const io::ModelFile& file, const std::vector<Binding>& bindings,
                                         arch::Slot slot);
+
+/// The finite value of a Role::number binding.
+Result<float> read_number(const io::ModelFile& file, const Binding& binding);
 
 }  // namespace quern::model

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <iterator>
 #include <optional>
+#include <span>
 #include <variant>
 
 #include "lib/io/names.h"
@@ -18,7 +19,7 @@ enum class Kind {
   integer,
   real,
   flag,    ///< 0 or 1
-  choice,  ///< one of a list of words; its value is the word's index
+  choice,  ///< one of Row::words; its value is the word's index
 };
 
 /// What stands in for an absent key.
@@ -40,8 +41,12 @@ struct Row {
   double min, max;
   Default otherwise;
   bool per_layer = false;  ///< an array of integers, one per layer, is allowed too
+  uint32_t count = 1;      ///< more than 1: an array of so many integers
+  std::span<const std::string_view> words = {};
 };
 
+constexpr std::array<std::string_view, 5> kActivations = {"gelu", "geglu", "silu", "swish", "swiglu"};
+static_assert(kActivations[static_cast<size_t>(kActivationSilu)] == "silu");
 constexpr std::array<std::string_view, 4> kScalingTypes = {"none", "linear", "yarn", "longrope"};
 static_assert(kScalingTypes[static_cast<size_t>(kScalingLinear)] == "linear" &&
               kScalingTypes[static_cast<size_t>(kScalingYarn)] == "yarn");
@@ -66,16 +71,26 @@ constexpr Row kTable[] = {
      quotient(Key::embedding_length, Key::head_count)},
     {Key::key_length_full, "attention.key_length_mla", Kind::integer, 1, kMaxHeadDim, copy_of(Key::key_length)},
     {Key::value_length_full, "attention.value_length_mla", Kind::integer, 1, kMaxHeadDim, copy_of(Key::value_length)},
+    {Key::key_length_local, "attention.key_length_swa", Kind::integer, 1, kMaxHeadDim, copy_of(Key::key_length)},
+    {Key::value_length_local, "attention.value_length_swa", Kind::integer, 1, kMaxHeadDim, copy_of(Key::value_length)},
     {Key::q_rank, "attention.q_lora_rank", Kind::integer, 0, kMaxEmbd, constant(0)},
     {Key::kv_rank, "attention.kv_lora_rank", Kind::integer, 1, kMaxHeadDim, constant(0)},
     {Key::feed_forward_length, "feed_forward_length", Kind::integer, 1, kMaxFf, kRequired, kPerLayer},
-    {Key::rms_eps, "attention.layer_norm_rms_epsilon", Kind::real, 1e-30, 1, kRequired},
+    {Key::rms_eps, "attention.layer_norm_rms_epsilon", Kind::real, 1e-30, 1, constant(0)},
+    {Key::layer_norm_eps, "attention.layer_norm_epsilon", Kind::real, 1e-30, 1, constant(0)},
+    {Key::activation, "hidden_activation", Kind::choice, 0, 0, constant(kActivationAbsent), false, 1, kActivations},
+    {Key::causal, "attention.causal", Kind::flag, 0, 1, constant(1)},
+    {Key::pooling, "pooling_type", Kind::integer, 0, 4, constant(0)},
+    {Key::dense_2_out, "dense_2_feat_out", Kind::integer, 1, kMaxEmbd, copy_of(Key::embedding_length)},
+    {Key::dense_3_in, "dense_3_feat_in", Kind::integer, 1, kMaxEmbd, copy_of(Key::embedding_length)},
     {Key::attention_scale, "attention.scale", Kind::real, 0, 1e6, constant(0)},
     {Key::attention_temperature, "attention.temperature_scale", Kind::real, 0, 1e3, constant(0)},
     {Key::attention_softcap, "attn_logit_softcapping", Kind::real, 0, 1e6, constant(0)},
     {Key::logit_softcap, "final_logit_softcapping", Kind::real, 0, 1e6, constant(0)},
     {Key::sliding_window, "attention.sliding_window", Kind::integer, 0, kMaxContext, constant(0)},
     {Key::sliding_window_pattern, "attention.sliding_window_pattern", Kind::integer, 0, 1024, constant(0), kPerLayer},
+    {Key::shared_kv_layers, "attention.shared_kv_layers", Kind::integer, 0, 1023, constant(0)},
+    {Key::layer_input_length, "embedding_length_per_layer_input", Kind::integer, 0, kMaxHeadDim, constant(0)},
     {Key::expert_count, "expert_count", Kind::integer, 0, kMaxExperts, constant(0)},
     {Key::expert_used_count, "expert_used_count", Kind::integer, 0, kMaxExperts, constant(0)},
     {Key::expert_feed_forward_length, "expert_feed_forward_length", Kind::integer, 0, kMaxFf, constant(0)},
@@ -90,9 +105,12 @@ constexpr Row kTable[] = {
     {Key::expert_weights_norm, "expert_weights_norm", Kind::flag, 0, 1, constant(1)},
     {Key::expert_weights_scale, "expert_weights_scale", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_dimension_count, "rope.dimension_count", Kind::integer, 2, kMaxHeadDim, copy_of(Key::key_length)},
+    {Key::rope_dimension_count_local, "rope.dimension_count_swa", Kind::integer, 2, kMaxHeadDim,
+     copy_of(Key::rope_dimension_count)},
     {Key::rope_freq_base, "rope.freq_base", Kind::real, 1e-3, 1e30, constant(10000)},
     {Key::rope_freq_base_local, "rope.freq_base_swa", Kind::real, 1e-3, 1e30, copy_of(Key::rope_freq_base)},
-    {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, kScalingTypes.size() - 1, constant(kScalingAbsent)},
+    {Key::rope_scaling_type, "rope.scaling.type", Kind::choice, 0, 0, constant(kScalingAbsent), false, 1,
+     kScalingTypes},
     {Key::rope_scale_linear, "rope.scale_linear", Kind::real, 0, 1e6, constant(0)},
     {Key::rope_scaling_factor, "rope.scaling.factor", Kind::real, 0, 1e6, copy_of(Key::rope_scale_linear)},
     {Key::rope_original_context, "rope.scaling.original_context_length", Kind::integer, 1, kMaxContext,
@@ -103,6 +121,14 @@ constexpr Row kTable[] = {
     {Key::yarn_beta_fast, "rope.scaling.yarn_beta_fast", Kind::real, 1e-3, 1e6, constant(32)},
     {Key::yarn_beta_slow, "rope.scaling.yarn_beta_slow", Kind::real, 1e-3, 1e6, constant(1)},
     {Key::yarn_log_multiplier, "rope.scaling.yarn_log_multiplier", Kind::real, 0, 1e3, constant(0)},
+    {Key::rope_sections, "rope.dimension_sections", Kind::integer, 0, kMaxHeadDim, constant(0), false, kRopeAxes},
+    {Key::full_attention_interval, "full_attention_interval", Kind::integer, 1, 1024, constant(1)},
+    {Key::recurrent_layers, "attention.recurrent_layers", Kind::integer, 0, 1, constant(0), kPerLayer},
+    {Key::conv_kernel, "ssm.conv_kernel", Kind::integer, 1, 256, constant(0)},
+    {Key::state_size, "ssm.state_size", Kind::integer, 1, kMaxHeadDim, constant(0)},
+    {Key::inner_size, "ssm.inner_size", Kind::integer, 1, kMaxEmbd, constant(0)},
+    {Key::time_step_rank, "ssm.time_step_rank", Kind::integer, 1, kMaxHeads, constant(0)},
+    {Key::group_count, "ssm.group_count", Kind::integer, 1, kMaxHeads, constant(0)},
 };
 static_assert(std::size(kTable) == arch::kKeys, "a key without a row");
 
@@ -131,12 +157,13 @@ class KeyReader::One {
       out = {choice};
       return {};
     }
-    const bool array = reader_.per_layer(row_.key);
+    const bool layers = reader_.per_layer(row_.key), array = layers || row_.count > 1;
     if (array) {
       QUERN_TRY(out, integers());
-      const double n_layer = values.scalar(Key::block_count);
-      QUERN_ENSURE(static_cast<double>(out.size()) == n_layer, Errc::format, where(),
-                   "expected one element for each of ", n_layer, " layers, found ", out.size());
+      const double expected = layers ? values.scalar(Key::block_count) : row_.count;
+      QUERN_ENSURE(static_cast<double>(out.size()) == expected, Errc::format, where(), "expected ",
+                   layers ? "one element for each of " : "", expected, layers ? " layers" : " elements", ", found ",
+                   out.size());
     } else {
       QUERN_TRY(const double value, number());
       out = {value};
@@ -198,10 +225,12 @@ class KeyReader::One {
 
   Result<double> read_choice() const {
     QUERN_TRY(const std::string* const word, meta_.get_string(name_));
-    const auto found = std::find(kScalingTypes.begin(), kScalingTypes.end(), *word);
-    QUERN_ENSURE(found != kScalingTypes.end(), Errc::format, where(), "expected none, linear, yarn or longrope, found ",
-                 io::quoted(*word));
-    return static_cast<double>(found - kScalingTypes.begin());
+    const auto found = std::find(row_.words.begin(), row_.words.end(), *word);
+    if (found != row_.words.end()) return static_cast<double>(found - row_.words.begin());
+    std::string list;
+    for (size_t i = 0; i < row_.words.size(); ++i)
+      list += cat(i == 0 ? "" : i + 1 < row_.words.size() ? ", " : " or ", row_.words[i]);
+    return fail(Errc::format, where(), "expected ", list, ", found ", io::quoted(*word));
   }
 
   Status fill_quotient(const Default& d, const KeyValues& values, std::vector<double>& out) const {
@@ -230,6 +259,8 @@ Result<KeyValues> KeyReader::read() const {
 bool KeyReader::listed(Key key) const {
   return std::find(spec_.keys.begin(), spec_.keys.end(), key) != spec_.keys.end();
 }
+
+bool KeyReader::given(Key key) const { return listed(key) && meta_.find(cat(prefix_, row_of(key).name)) != nullptr; }
 
 bool KeyReader::per_layer(Key key) const {
   const io::MetaValue* const value = meta_.find(cat(prefix_, row_of(key).name));

@@ -14,10 +14,14 @@
 
 namespace quern::model {
 
+/// The values of the key hidden_activation: GELU below kActivationSilu.
+constexpr double kActivationAbsent = -1, kActivationSilu = 2;
+
 /// The values of the key rope.scaling.type. LongRoPE is 3: it scales by its divisors alone.
 constexpr double kScalingAbsent = -1, kScalingLinear = 1, kScalingYarn = 2;
 
 constexpr double kMaxFf = 1 << 24;  ///< features of a feed-forward block
+constexpr uint32_t kRopeAxes = 4;   ///< of positions: elements of the key rope.dimension_sections
 
 /// The values of all keys, by key: one, or one per layer.
 class KeyValues {
@@ -45,6 +49,8 @@ class KeyReader {
 
   /// Whether the architecture has the key.
   bool listed(arch::Key key) const;
+  /// Whether the architecture and the file have it.
+  bool given(arch::Key key) const;
   /// Whether the file says it for each layer.
   bool per_layer(arch::Key key) const;
   /// How an error about a key begins: file and whole name.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "lib/arch/spec.h"
 #include "lib/base/status.h"
@@ -49,7 +50,29 @@ struct LoadedModel {
   std::string file_type;      ///< the commonest tensor type by bytes
 
   bool runnable() const { return !weights.empty(); }
+  /// Whether it predicts tokens one after the other; a model that does not makes embeddings alone.
+  bool makes_logits() const { return hparams->causal && weights.find(arch::Slot::output) != nullptr; }
 };
+
+/// What opening looks at, in this order.
+enum class OpenStep { file, architecture, tokenizer, parameters, tensors };
+
+/// One thing for which a file cannot be opened.
+struct OpenFault {
+  OpenStep step = OpenStep::file;
+  Error error;
+  std::string tensor;    ///< the name, where it is about one
+  bool missing = false;  ///< the file does not have that tensor
+};
+
+/// All that opening finds out before it takes memory for weights. The model is as far as it could be read.
+struct Survey {
+  std::unique_ptr<LoadedModel> model;
+  BindingPlan plan;
+  std::vector<OpenFault> faults;  ///< open() fails with the first
+  uint64_t n_faults = 0;          ///< more than `faults` where many tensors are at fault
+};
+Survey survey(const std::string& path, compute::Backend& backend, const OpenOptions& options = {});
 
 /// Errors name the file and the key or tensor at fault. `backend` must outlive the model.
 Result<std::unique_ptr<LoadedModel>> open(const std::string& path, compute::Backend& backend,

@@ -10,6 +10,7 @@
 #include "lib/base/half.h"
 #include "lib/quant/format.h"
 #include "lib/reference/kv_store.h"
+#include "lib/reference/recurrent.h"
 
 namespace quern::reference {
 
@@ -102,6 +103,10 @@ void round_heads(KvType type, const float* from, float* to, uint32_t n, uint32_t
   }
 }
 
+double gelu_of(double x) {
+  return x / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x)));
+}
+
 /// f(gate) * up
 double gated(Glu kind, double gate, double up) {
   if (kind == Glu::silu) return gate / (1.0 + std::exp(-gate)) * up;
@@ -109,7 +114,8 @@ double gated(Glu kind, double gate, double up) {
     const double g = std::min(gate, 7.0);
     return g / (1.0 + std::exp(-1.702 * g)) * (std::clamp(up, -7.0, 7.0) + 1);
   }
-  return gate / 2 * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (gate + 0.044715 * gate * gate * gate))) * up;
+  if (kind == Glu::sigmoid) return up / (1.0 + std::exp(-gate));
+  return gelu_of(gate) * up;
 }
 
 void softmax(std::vector<double>& x) {
@@ -179,13 +185,36 @@ class Stream final : public compute::Stream {
     for (uint32_t r = 0; r < out.rows; ++r) own(table).decode_row(static_cast<uint32_t>(ids[r]), out.row(r));
   }
 
-  void do_rms_norm(Mat x, const compute::Weight& weight, float eps, Mat out) override {
-    const float* w = own(weight).row(0);
+  void do_rms_norm(Mat x, const compute::Weight* weight, float eps, Mat out) override {
+    const float* w = weight != nullptr ? own(*weight).row(0) : nullptr;
     for (uint32_t r = 0; r < x.rows; ++r) {
       const float* in = x.row(r);
       const double mean = dot(in, in, x.cols) / x.cols;
       const float inverse = static_cast<float>(1.0 / std::sqrt(mean + eps));
-      for (uint32_t c = 0; c < x.cols; ++c) out.row(r)[c] = in[c] * inverse * w[c];
+      for (uint32_t c = 0; c < x.cols; ++c) out.row(r)[c] = in[c] * inverse * (w != nullptr ? w[c] : 1.0f);
+    }
+  }
+
+  void do_layer_norm(Mat x, const compute::Weight& weight, const compute::Weight* bias, float eps, Mat out) override {
+    const float* w = own(weight).row(0);
+    const float* b = bias != nullptr ? own(*bias).row(0) : nullptr;
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      const float* in = x.row(r);
+      const double mean = std::accumulate(in, in + x.cols, 0.0) / x.cols;
+      double squares = 0;
+      for (uint32_t c = 0; c < x.cols; ++c) squares += (in[c] - mean) * (in[c] - mean);
+      const double inverse = 1.0 / std::sqrt(squares / x.cols + eps);
+      for (uint32_t c = 0; c < x.cols; ++c)
+        out.row(r)[c] = static_cast<float>((in[c] - mean) * inverse * w[c] + (b != nullptr ? b[c] : 0.0f));
+    }
+  }
+
+  void do_l2_norm(Mat x, uint32_t head_dim, float eps) override {
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      for (float* head = x.row(r); head < x.row(r) + x.cols; head += head_dim) {
+        const double length = std::max(std::sqrt(dot(head, head, head_dim)), static_cast<double>(eps));
+        for (uint32_t i = 0; i < head_dim; ++i) head[i] = static_cast<float>(head[i] / length);
+      }
     }
   }
 
@@ -233,6 +262,10 @@ class Stream final : public compute::Stream {
     }
   }
 
+  void do_gelu(Mat x) override {
+    each_element(x, [](float& value, uint32_t) { value = static_cast<float>(gelu_of(value)); });
+  }
+
   void do_scale(Mat x, float factor) override {
     each_element(x, [&](float& value, uint32_t) { value *= factor; });
   }
@@ -245,6 +278,22 @@ class Stream final : public compute::Stream {
     each_element(x, [&](float& value, uint32_t) {
       value = static_cast<float>(cap * std::tanh(static_cast<double>(value) / cap));
     });
+  }
+
+  void do_sigmoid(Mat x) override {
+    each_element(x, [&](float& value, uint32_t) {
+      value = static_cast<float>(1 / (1 + std::exp(-static_cast<double>(value))));
+    });
+  }
+
+  void do_decay(Mat x, const compute::Weight& rate, const compute::Weight& bias) override {
+    for (uint32_t r = 0; r < x.rows; ++r) {
+      for (uint32_t c = 0; c < x.cols; ++c) {
+        const double value = static_cast<double>(x.row(r)[c]) + own(bias).row(0)[c],
+                     softplus = value > 30 ? value : std::log1p(std::exp(value));
+        x.row(r)[c] = static_cast<float>(std::exp(own(rate).row(0)[c] * softplus));
+      }
+    }
   }
 
   void do_route(Mat scores, const Routing& routing, Mat experts, Mat weights) override {
@@ -293,6 +342,16 @@ class Stream final : public compute::Stream {
     for (uint32_t r = 0; r < q.rows; ++r) {
       for (uint32_t h = 0; h < shape.n_heads; ++h) attend(store, layer, shape, q.row(r), rows[r], h, out.row(r));
     }
+  }
+
+  void do_causal_conv(compute::StateStore& states, uint32_t layer, Mat x, const compute::Weight& taps,
+                      std::span<const compute::StateRun> runs, Mat out) override {
+    for (const auto& run : runs) conv_run(static_cast<StateStore&>(states), layer, x, own(taps).row(0), run, out);
+  }
+
+  void do_delta_rule(compute::StateStore& states, uint32_t layer, const compute::DeltaShape& shape,
+                     const compute::DeltaInputs& in, std::span<const compute::StateRun> runs, Mat out) override {
+    for (const auto& run : runs) delta_run(static_cast<StateStore&>(states), layer, shape, in, run, out);
   }
 
   void do_gather_rows(Mat x, std::span<const uint32_t> rows, Mat out) override {
@@ -363,6 +422,11 @@ class Backend final : public compute::Backend {
     }
   }
 
+  Result<uint64_t> weight_bytes(const tensor::TensorView& source, Usage usage) const override {
+    QUERN_CHECK(quant::resolve_format(static_cast<uint32_t>(source.type)));
+    return usage == Usage::gather ? 0 : source.shape.elements() * sizeof(float);
+  }
+
   Result<std::unique_ptr<compute::Buffer>> allocate(uint64_t n_floats) override {
     try {
       return std::unique_ptr<compute::Buffer>(std::make_unique<Buffer>(n_floats));
@@ -373,6 +437,10 @@ class Backend final : public compute::Backend {
 
   Result<std::unique_ptr<compute::KvStore>> make_kv_store(const compute::KvShape& shape) override {
     return std::unique_ptr<compute::KvStore>(std::make_unique<KvStore>(shape));
+  }
+
+  Result<std::unique_ptr<compute::StateStore>> make_state_store(const compute::StateShape& shape) override {
+    return std::unique_ptr<compute::StateStore>(std::make_unique<StateStore>(shape));
   }
 
   Result<std::unique_ptr<compute::Stream>> make_stream() override {

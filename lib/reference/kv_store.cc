@@ -33,8 +33,11 @@ void KvStore::copy_block(uint32_t from, uint32_t to) {
 
 void KvStore::move_slot(uint32_t from, uint32_t to) { std::memmove(row(to), row(from), slot_floats_ * sizeof(float)); }
 
-void KvStore::read_block(uint32_t block, std::span<std::byte> out) const {
-  std::memcpy(out.data(), floats_.data() + block * slot_floats_ * kKvBlockTokens, block_bytes());
+void KvStore::read_block(uint32_t block, uint32_t begin, uint32_t end, std::span<std::byte> out) const {
+  const uint64_t slot_bytes = slot_floats_ * sizeof(float);
+  const float* const first = floats_.data() + block * slot_floats_ * kKvBlockTokens;
+  std::memset(out.data(), 0, block_bytes());
+  std::memcpy(out.data() + begin * slot_bytes, first + begin * slot_floats_, (end - begin) * slot_bytes);
 }
 
 void KvStore::write_block(uint32_t block, std::span<const std::byte> in) {

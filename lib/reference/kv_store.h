@@ -16,7 +16,7 @@ class KvStore final : public compute::KvStore {
   uint64_t block_bytes() const override { return slot_floats_ * compute::kKvBlockTokens * sizeof(float); }
   void copy_block(uint32_t from, uint32_t to) override;
   void move_slot(uint32_t from, uint32_t to) override;
-  void read_block(uint32_t block, std::span<std::byte> out) const override;
+  void read_block(uint32_t block, uint32_t begin, uint32_t end, std::span<std::byte> out) const override;
   void write_block(uint32_t block, std::span<const std::byte> in) override;
   std::string layout() const override;
 

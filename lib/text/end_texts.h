@@ -34,6 +34,12 @@ inline constexpr std::array<std::string_view, 24> kEndTexts = {
     "<|file_sep|>",
 };
 
+/// Control tokens that end a turn, in order of preference; models of different families use one of them.
+inline constexpr std::array<std::string_view, 10> kEndOfTurn = {
+    "<|eot_id|>",      "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>",
+    "<|end_of_text|>", "<EOT>",      "_<EOT>",  "[EOT]",         "<end_of_utterance>"};
+inline constexpr std::array<std::string_view, 1> kEndOfMessage = {"<|eom_id|>"};
+
 /// In vocabularies that have all three, a message ends with the first, but the generation goes on (gpt-oss).
 inline constexpr std::string_view kMessageEnd = "<|end|>";
 inline constexpr std::array<std::string_view, 2> kGenerationEnds = {"<|return|>", "<|call|>"};

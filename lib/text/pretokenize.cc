@@ -1,5 +1,6 @@
 #include "lib/text/pretokenize.h"
 
+#include <algorithm>
 #include <string>
 
 #include "lib/text/regex.h"
@@ -10,41 +11,67 @@ namespace {
 
 using Words = std::vector<std::string_view>;
 
-// \s and \S as Unicode's White_Space property: PCRE2's own \s also holds U+180E, which left that property in
-// Unicode 6.3.
-std::string with_unicode_spaces(std::string_view expression) {
-  static constexpr std::string_view kSpaces =
-      R"(\t-\r\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-  std::string out;
-  bool in_class = false;
-  for (size_t i = 0; i < expression.size(); ++i) {
-    const char c = expression[i];
-    if (c == '\\' && i + 1 < expression.size()) {
-      const char escaped = expression[++i];
-      if (escaped == 's')
-        out += in_class ? std::string(kSpaces) : cat('[', kSpaces, ']');
-      else if (escaped == 'S' && !in_class)
-        out += cat("[^", kSpaces, ']');
-      else
-        out.append({c, escaped});
-      continue;
-    }
-    if (c == '[') in_class = true;
-    if (c == ']') in_class = false;
-    out.push_back(c);
+enum class Cut : uint8_t {
+  isolate,           // a match is a word
+  by_three,          // a match is a run of digits: each group of three from the right is a word, and what is left
+  before_each_three  // the same, but the first group stays with what is before the run, and what follows with the last
+};
+
+struct Step {
+  Regex regex;
+  Cut cut;
+};
+
+// What finds the words of an expression in linear time.
+struct Linear {
+  std::string_view expression, runs;
+  Cut cut;
+};
+constexpr Linear kLinear[] = {{kDigitsByThree, R"((?<!\d)\d++\b)", Cut::by_three},
+                              {kAllDigitsByThree, R"(\p{Nd}++)", Cut::by_three},
+                              {kBeforeThreeDigits, R"(\d++)", Cut::before_each_three}};
+
+Result<Step> make_step(std::string_view expression) {
+  const auto* linear =
+      std::find_if(std::begin(kLinear), std::end(kLinear), [&](const Linear& l) { return l.expression == expression; });
+  const bool known = linear != std::end(kLinear);
+  QUERN_TRY(Regex regex, Regex::compile(with_unicode_spaces(known ? linear->runs : expression)));
+  return Step{std::move(regex), known ? linear->cut : Cut::isolate};
+}
+
+// Appends a run of digits, cut into threes from its right end. `begin` is where the word before the run starts, or the
+// run itself. Returns where the word that is not yet complete starts.
+size_t cut_digits(std::string_view text, size_t begin, Regex::Match run, bool closed, Words& out) {
+  std::vector<size_t> digits;  // where each begins
+  for (size_t i = run.begin; i < run.end; i += read_utf8(text.substr(i, 4)).size) digits.push_back(i);
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if ((digits.size() - i) % 3 != 0 || digits[i] == begin) continue;
+    out.push_back(text.substr(begin, digits[i] - begin));
+    begin = digits[i];
   }
-  return out;
+  if (!closed) return begin;
+  out.push_back(text.substr(begin, run.end - begin));
+  return run.end;
 }
 
 // Appends the matches of one expression in `text`, and the stretches between them. `text` is valid UTF-8.
-void cut(const Regex& regex, std::string_view text, RegexScratch& scratch, Words& out) {
-  size_t begin = 0;
-  while (begin < text.size()) {
-    const auto match = regex.find(text, begin, scratch);
+void cut(const Step& step, std::string_view text, RegexScratch& scratch, Words& out) {
+  size_t begin = 0;  // of the next word
+  for (size_t from = 0; from < text.size();) {
+    const auto match = step.regex.find(text, from, scratch);
     if (!match) break;  // the rest is one word
+    from = match->end;
+    if (step.cut == Cut::before_each_three) {
+      begin = cut_digits(text, begin, *match, false, out);
+      continue;
+    }
     if (match->begin > begin) out.push_back(text.substr(begin, match->begin - begin));
-    out.push_back(text.substr(match->begin, match->end - match->begin));
     begin = match->end;
+    if (step.cut == Cut::isolate) {
+      out.push_back(text.substr(match->begin, match->end - match->begin));
+    } else {
+      cut_digits(text, match->begin, *match, true, out);
+    }
   }
   if (begin < text.size()) out.push_back(text.substr(begin));
 }
@@ -52,7 +79,7 @@ void cut(const Regex& regex, std::string_view text, RegexScratch& scratch, Words
 }  // namespace
 
 struct PreTokenizer::Impl {
-  std::vector<Regex> expressions;
+  std::vector<Step> steps;
 };
 
 PreTokenizer::PreTokenizer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -70,45 +97,27 @@ Result<PreTokenizer> PreTokenizer::create(std::string_view name, std::string_vie
 Result<PreTokenizer> PreTokenizer::create(std::span<const char* const> expressions, std::string_view where) {
   auto impl = std::make_unique<Impl>();
   for (const char* expression : expressions) {
-    auto regex = Regex::compile(with_unicode_spaces(expression));
-    if (!regex) {
-      const Errc code = regex.error().code == Errc::argument ? Errc::internal : regex.error().code;
-      return fail(code, where, ": the pre-tokenizer: ", regex.error().message);
+    auto step = make_step(expression);
+    if (!step) {
+      const Errc code = step.error().code == Errc::argument ? Errc::internal : step.error().code;
+      return fail(code, where, ": the pre-tokenizer: ", step.error().message);
     }
-    impl->expressions.push_back(std::move(*regex));
+    impl->steps.push_back(std::move(*step));
   }
   return PreTokenizer(std::move(impl));
 }
 
-void PreTokenizer::split_valid(std::string_view text, RegexScratch& scratch, Words& out) const {
+Words PreTokenizer::split(std::string_view text) const {
+  if (text.empty()) return {};
   Words pieces{text}, next;
-  for (const Regex& regex : impl_->expressions) {
+  RegexScratch scratch;
+  if (!scratch) return pieces;  // no memory: the text is one word
+  for (const Step& step : impl_->steps) {
     next.clear();
-    for (const std::string_view piece : pieces) cut(regex, piece, scratch, next);
+    for (const std::string_view piece : pieces) cut(step, piece, scratch, next);
     pieces.swap(next);
   }
-  out.insert(out.end(), pieces.begin(), pieces.end());
-}
-
-Words PreTokenizer::split(std::string_view text) const {
-  Words words;
-  RegexScratch scratch;
-  size_t begin = 0;  // of the valid stretch
-  const auto close = [&](size_t end) {
-    if (end > begin && scratch) split_valid(text.substr(begin, end - begin), scratch, words);
-    if (end > begin && !scratch) words.push_back(text.substr(begin, end - begin));
-  };
-  for (size_t i = 0; i < text.size();) {
-    const Utf8Step step = read_utf8(text.substr(i, 4));
-    if (step.kind != Utf8Step::Kind::valid) {
-      close(i);
-      words.push_back(text.substr(i, step.size));
-      begin = i + step.size;
-    }
-    i += step.size;
-  }
-  close(text.size());
-  return words;
+  return pieces;
 }
 
 }  // namespace quern::text

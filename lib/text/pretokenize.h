@@ -3,17 +3,28 @@
 // A pre-tokenizer is a list of regular expressions, applied one after another: each cuts every piece that the ones
 // before left into its matches and the stretches between them. Its name (tokenizer.ggml.pre) leads to the list: see
 // pretokenizer_table.cc. The expressions run in PCRE2; a look-ahead sees the end of the piece, not beyond.
+//
+// Expressions that group digits by three from the right would look at the rest of a run for each group; they are known
+// by their text and done in one pass.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "lib/base/status.h"
-#include "lib/text/regex.h"
 
 namespace quern::text {
+
+/// How a vocabulary spells text.
+enum class Characters : uint8_t {
+  bytes,                ///< GPT-2's byte alphabet (bpe.h)
+  marked,               ///< characters as they are, U+2581 for a space (raw_bpe.h)
+  marked_newline_runs,  ///< the same, and a run of newlines that is a token is taken whole
+  plain,                ///< characters as they are, white space is left out
+};
 
 /// What a pre-tokenizer's name implies.
 struct PreTokenizerSpec {
@@ -21,7 +32,16 @@ struct PreTokenizerSpec {
   std::span<const char* const> expressions;  ///< PCRE2 syntax; matched as UTF-8, with Unicode properties
   bool ignore_merges = false;                ///< vocabularies of this name take whole words as they are
   bool add_bos = false;                      ///< and begin with BOS unless they say otherwise
+  Characters characters = Characters::bytes;
 };
+
+// Digits in groups of three, counted from the right, as the models' files spell it.
+/// Every group is a word.
+inline constexpr const char* kDigitsByThree = R"(\d{1,3}(?=(?:\d{3})*\b))";
+/// Every group but one at the front begins a word. Matches are empty.
+inline constexpr const char* kBeforeThreeDigits = R"((?=(\d{3})+(?!\d)))";
+/// As kDigitsByThree, but whatever follows the run.
+inline constexpr const char* kAllDigitsByThree = R"(\p{Nd}{1,3}(?=(?:\p{Nd}{3})*(?!\p{Nd})))";
 
 /// All that are known, sorted by name.
 std::span<const PreTokenizerSpec> pretokenizer_specs();
@@ -42,13 +62,12 @@ class PreTokenizer {
   PreTokenizer& operator=(PreTokenizer&&) noexcept;
   ~PreTokenizer();
 
-  /// The words of a text, in order and without gaps, none empty. Bytes that are no valid UTF-8 form words of their own.
+  /// The words of a text in valid UTF-8, in order and without gaps, none empty.
   std::vector<std::string_view> split(std::string_view text) const;
 
  private:
   struct Impl;
   explicit PreTokenizer(std::unique_ptr<Impl> impl);
-  void split_valid(std::string_view text, RegexScratch& scratch, std::vector<std::string_view>& out) const;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -19,16 +19,38 @@ constexpr const char* kQwen2[] = {
     R"('[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 constexpr const char* kQwen35[] = {
     R"('[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+// Llama 3 with an end to the run of spaces at powers of two.
+constexpr const char* kJais2[] = {
+    R"('[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s{512}(?!\S)|\s{256}(?!\S)|\s{128}(?!\S)|\s{64}(?!\S)|\s{32}(?!\S)|\s{16}(?!\S)|\s{8}(?!\S)|\s{4}(?!\S)|\s{1,2}(?!\S)|\s{1})"};
+// Turkish: suffixes stay with their apostrophe.
+constexpr const char* kUfakzeka[] = {
+    R"([^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+// Words of several parts with single spaces between them.
+constexpr const char* kExaoneMoe[] = {
+    R"('[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?\p{L}[\p{L}\p{M}]*+(?: \p{L}[\p{L}\p{M}]*+)*+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+)"};
+constexpr const char* kMiniCpm5[] = {
+    R"(\p{N}{1,3})",
+    R"('[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}+| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 constexpr const char* kSeedCoder[] = {
     R"('[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}\r\n]+|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+
+constexpr const char* kLines = R"([^\n]+|[\n]+)";
+constexpr const char* kLaguna[] = {kLines, kQwen2[0]};
 
 // GPT-4o (o200k): words by case, contractions at their end.
 constexpr const char* kGpt4o[] = {
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 constexpr const char* kTekken[] = {
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+constexpr const char* kTinyAya[] = {kDigitsByThree, kGpt4o[0]};
+// Hangul, full-width punctuation, Bopomofo, and ideographs with kana, each apart; then words by case, single digits.
+constexpr const char* kYoutu[] = {
+    R"([\x{ac00}-\x{d7a3}\x{3131}-\x{318e}]+|[\x{ff01}\x{2026}\x{201c}\x{201d}\x{2018}\x{2019}\x{2014}\x{ff1a}\x{ff1b}\x{ff0c}\x{3001}-\x{303f}\x{fe30}-\x{fe4f}]+|[\x{3105}-\x{312f}]+|[\x{4e00}-\x{9fa5}\x{3040}-\x{309f}\x{30a0}-\x{30ff}]+)",
+    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+// The classes of GPT-4o without ideographs, which are words of their own: [^...] lists the categories that are not
+// meant, as PCRE2 has no intersection of classes.
 constexpr const char* kKimiK2[] = {
-    R"(\p{Han}+|[^\r\n\p{L}\p{N}]?(?:(?!\p{Han})[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])*(?:(?!\p{Han})[\p{Ll}\p{Lm}\p{Lo}\p{M}])+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|[^\r\n\p{L}\p{N}]?(?:(?!\p{Han})[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])+(?:(?!\p{Han})[\p{Ll}\p{Lm}\p{Lo}\p{M}])*(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
+    R"(\p{Han}+|[^\r\n\p{L}\p{N}]?[^\p{Ll}\p{N}\p{P}\p{S}\p{Z}\p{C}\p{Han}]*[^\p{Lu}\p{Lt}\p{N}\p{P}\p{S}\p{Z}\p{C}\p{Han}]+(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|[^\r\n\p{L}\p{N}]?[^\p{Ll}\p{N}\p{P}\p{S}\p{Z}\p{C}\p{Han}]+[^\p{Lu}\p{Lt}\p{N}\p{P}\p{S}\p{Z}\p{C}\p{Han}]*(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 
 // DeepSeek. The LLM models list the letters of cased scripts; CJK runs and Hangul are one class.
 constexpr const char* kNewline = R"([\r\n])";
@@ -45,6 +67,16 @@ constexpr const char* kDeepseekV3[] = {
     R"(\p{N}{1,3})", R"([\x{4e00}-\x{9fa5}\x{3040}-\x{309f}\x{30a0}-\x{30ff}]+)",
     R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"};
 
+constexpr const char* kSpark25[] = {
+    R"(\p{N}{1,3})", R"([\x{4e00}-\x{9fa5}\x{3040}-\x{309f}\x{30a0}-\x{30ff}]+)",
+    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+|[\r\n]|\s+(?!\S)|\s+)",
+    R"(\p{N})"};
+// DeepSeek V3's words, with digits grouped from the right and runs of all scripts that put no spaces between words.
+constexpr const char* kAfmoe[] = {
+    kAllDigitsByThree,
+    R"([\x{4e00}-\x{9fff}\x{3400}-\x{4dbf}\x{f900}-\x{faff}\x{3040}-\x{309f}\x{30a0}-\x{30ff}\x{ff65}-\x{ff9f}\x{2f00}-\x{2fdf}\x{e40}-\x{e7f}\x{e80}-\x{eff}\x{1780}-\x{17ff}\x{1000}-\x{109f}\x{aa60}-\x{aa7f}\x{a9e0}-\x{a9ff}\x{ac00}-\x{d7af}\x{1100}-\x{11ff}]+)",
+    kDeepseekV3[2]};
+
 // Falcon: punctuation alone, and digits by three.
 constexpr const char* kFalcon[] = {R"([\p{P}\$\+<=>\^~\|`]+)", kGpt2Words, "[0-9][0-9][0-9]"};
 constexpr const char* kDefault[] = {R"([\p{P}\$\+<=>\^~\|]+)", kGpt2Words, R"(\p{N}+)", "[0-9][0-9][0-9]"};
@@ -54,13 +86,24 @@ constexpr const char* kBloomWords = R"( ?[^(\s|.,!?\x{2026}\x{3002}\x{ff0c}\x{30
 constexpr const char* kBloom[] = {kBloomWords};
 constexpr const char* kViking[] = {kBloomWords, R"(\p{N})"};
 
+constexpr const char* kSuperBpe[] = {R"(\p{N}+)", kBeforeThreeDigits};
+constexpr const char* kChameleon[] = {"<sentinel:[0-9]+>", "IMGIMG[A-I]{1,4}Z",       R"([\t\n]|    |  )",
+                                      R"(\p{N})",          R"([\p{P}!-/:-@\[-`{-~])", kGpt2Words};
+
+// Vocabularies of characters: Gemma 4 and its kin cut at newlines only.
+constexpr const char* kRawLines[] = {kLines};
+constexpr const char* kWhiteSpace[] = {R"(\S+)"};
+
 constexpr PreTokenizerSpec kSpecs[] = {
     {"a.x-4.0", kGpt2},
+    {"afmoe", kAfmoe},
     {"bailingmoe", kQwen2},
     {"bailingmoe2", kQwen2},
     {"bloom", kBloom},
+    {"chameleon", kChameleon, false, true},
     {"chatglm-bpe", kLlama3},
     {"codeshell", kDigitsGpt2},
+    {"cohere2moe", kTinyAya},
     {"command-r", kDigitsGpt2},
     {"dbrx", kLlama3},
     {"deepseek-coder", kDeepseekCoder},
@@ -69,26 +112,39 @@ constexpr PreTokenizerSpec kSpecs[] = {
     {"deepseek-v3", kDeepseekV3},
     {"default", kDefault},
     {"exaone", kDigitsGpt2},
+    {"exaone-moe", kExaoneMoe},
     {"exaone4", kGpt2},
     {"f2llmv2", kQwen2},
     {"falcon", kFalcon},
     {"falcon-h1", kLlama3, true, true},
     {"falcon3", kLlama3, true, true},
+    {"gemma4", kRawLines, false, true, Characters::marked_newline_runs},
     {"gigachat", kGpt2},
     {"glm4", kLlama3},
     {"gpt-2", kGpt2},
     {"gpt-4o", kGpt4o},
     {"gpt3-finnish", kBloom},
     {"granite-docling", kGpt2},
+    {"granite-embed-multi-311m", kRawLines, false, true, Characters::marked_newline_runs},
+    {"granite-embed-multi-97m", kGpt4o, true},
     {"grok-2", kQwen2},
     {"hunyuan", kQwen2},
     {"hunyuan-dense", kDeepseekV3},
     {"hy_v4", kDeepseekV3},
     {"jais", kGpt2},
+    {"jais-2", kJais2},
+    {"jina-de", kGpt2},
+    {"jina-es", kGpt2},
+    {"jina-v1-en", kGpt2},
+    {"jina-v2-code", kGpt2},
+    {"jina-v2-de", kGpt2},
+    {"jina-v2-es", kGpt2},
+    {"jina-v5-nano", kLlama3, true, true},
     {"joyai-llm", kDeepseekV3},
     {"kanana2", kGpt4o},
     {"kimi-k2", kKimiK2},
     {"kormo", kQwen2},
+    {"laguna", kLaguna},
     {"lfm2", kLlama3, true, true},
     {"llada-moe", kQwen2},
     {"llama-bpe", kLlama3, true, true},
@@ -100,6 +156,7 @@ constexpr PreTokenizerSpec kSpecs[] = {
     {"mellum2", kDigitsGpt2},
     {"midm-2.0", kLlama3, true, true},
     {"minerva-7b", kDigitsGpt2},
+    {"minicpm5", kMiniCpm5, true},
     {"minimax-m2", kGpt4o},
     {"modern-bert", kGpt2},
     {"mpt", kGpt2},
@@ -110,15 +167,24 @@ constexpr PreTokenizerSpec kSpecs[] = {
     {"qwen2", kQwen2},
     {"qwen35", kQwen35},
     {"refact", kDigitsGpt2},
+    {"roberta-bpe", kGpt2},
+    {"sarvam-moe", kRawLines, false, false, Characters::marked},
     {"seed-coder", kSeedCoder},
     {"smaug-bpe", kLlama3},
     {"smollm", kDigitsGpt2},
     {"solar-open", kQwen2},
+    {"spark2_5", kSpark25},
     {"stablelm2", kQwen2},
     {"starcoder", kDigitsGpt2},
+    {"superbpe", kSuperBpe},
+    {"talkie", kGpt4o},
     {"tekken", kTekken, true, true},
+    {"tiny_aya", kTinyAya},
     {"trillion", kGpt2},
+    {"ufakzeka", kUfakzeka},
     {"viking", kViking},
+    {"whitespace", kWhiteSpace, false, false, Characters::plain},
+    {"youtu", kYoutu, true},
 };
 
 }  // namespace

@@ -4,6 +4,31 @@
 #include <pcre2.h>
 
 namespace quern::text {
+
+std::string with_unicode_spaces(std::string_view expression) {
+  static constexpr std::string_view kSpaces =
+      R"(\t-\r\x{20}\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
+  std::string out;
+  bool in_class = false;
+  for (size_t i = 0; i < expression.size(); ++i) {
+    const char c = expression[i];
+    if (c == '\\' && i + 1 < expression.size()) {
+      const char escaped = expression[++i];
+      if (escaped == 's')
+        out += in_class ? std::string(kSpaces) : cat('[', kSpaces, ']');
+      else if (escaped == 'S' && !in_class)
+        out += cat("[^", kSpaces, ']');
+      else
+        out.append({c, escaped});
+      continue;
+    }
+    if (c == '[') in_class = true;
+    if (c == ']') in_class = false;
+    out.push_back(c);
+  }
+  return out;
+}
+
 namespace {
 
 // A search that backtracks more often than this gives up; the words of pre-tokenizers never come near.

@@ -4,11 +4,16 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "lib/base/status.h"
 
 namespace quern::text {
+
+/// An expression with \s and \S (outside of classes) as Unicode's White_Space property: PCRE2's own \s also holds
+/// U+180E, which left that property in Unicode 6.3.
+std::string with_unicode_spaces(std::string_view expression);
 
 /// The memory that searches work in. One thread at a time; serves any Regex.
 class RegexScratch {

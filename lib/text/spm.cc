@@ -1,44 +1,11 @@
 #include "lib/text/spm.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "lib/text/byte_token.h"
+#include "lib/text/space_mark.h"
 
 namespace quern::text {
-namespace {
-
-constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
-
-// Bytes of the character that begins at i, as its first byte announces; 1 for a stray continuation byte. A broken
-// character does not swallow a space: U+2581 begins with 0xE2, which no character has inside.
-size_t announced_size(std::string_view text, size_t i) {
-  const auto lead = static_cast<uint8_t>(text[i]);
-  const size_t size = std::min<size_t>(lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4, text.size() - i);
-  return 1 + std::min(size - 1, text.substr(i + 1, size - 1).find(kSpace[0]));
-}
-
-std::string escape_spaces(std::string_view text, bool add_prefix) {
-  std::string out;
-  out.reserve(text.size() + text.size() / 2 + 8);
-  if (add_prefix) out.append(kSpace);
-  for (const char c : text) {
-    if (c == ' ') {
-      out.append(kSpace);
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
-}
-
-// Where the run of U+2581 and other characters that starts at `begin` ends: before the next U+2581 that follows
-// something else.
-size_t segment_end(std::string_view text, size_t begin) {
-  size_t i = begin;
-  while (text.substr(i).starts_with(kSpace)) i += kSpace.size();
-  return std::min(text.find(kSpace, i), text.size());
-}
-
-}  // namespace
 
 // The characters of a segment as a linked list in which merges remove elements, and the candidates as a heap.
 struct SpmTokenizer::Scratch {
@@ -58,15 +25,7 @@ struct SpmTokenizer::Scratch {
   std::vector<Pair> heap;
 };
 
-std::optional<uint8_t> SpmTokenizer::byte_of(std::string_view token) {
-  if (token.size() != 6 || !token.starts_with("<0x") || token[5] != '>') return std::nullopt;
-  uint8_t byte = 0;
-  const auto [end, error] = std::from_chars(token.data() + 3, token.data() + 5, byte, 16);
-  if (error != std::errc() || end != token.data() + 5) return std::nullopt;
-  return byte;
-}
-
-std::unique_ptr<Tokenizer> SpmTokenizer::create(Vocab vocab) {
+Result<std::unique_ptr<Tokenizer>> SpmTokenizer::create(Vocab vocab, std::string_view) {
   return std::unique_ptr<Tokenizer>(new SpmTokenizer(std::move(vocab)));
 }
 
@@ -76,7 +35,7 @@ SpmTokenizer::SpmTokenizer(Vocab vocab) : Tokenizer(std::move(vocab)) {
     const std::string& token = vocab_.tokens[i];
     const auto id = static_cast<int32_t>(i);
     if (vocab_.types[i] == TokenType::byte) {
-      byte_token_[*byte_of(token)] = id;
+      byte_token_[*byte_of_token(token)] = id;
     } else if (is_ordinary(id)) {
       max_token_bytes_ = std::max(max_token_bytes_, token.size());
       cut_at_spaces_ = cut_at_spaces_ && segment_end(token, 0) == token.size();
@@ -84,11 +43,9 @@ SpmTokenizer::SpmTokenizer(Vocab vocab) : Tokenizer(std::move(vocab)) {
   }
   // Vocabularies whose byte tokens have another type, or that have the bytes as they are.
   for (size_t byte = 0; byte < byte_token_.size(); ++byte) {
-    static constexpr char kHex[] = "0123456789ABCDEF";
-    const char spelled[] = {'<', '0', 'x', kHex[byte >> 4], kHex[byte & 15], '>'};
     const char raw = static_cast<char>(byte);
     int32_t& id = byte_token_[byte];
-    if (id < 0) id = find(std::string_view(spelled, sizeof spelled));
+    if (id < 0) id = find(byte_token_text(static_cast<uint8_t>(byte)));
     if (id < 0) id = find(std::string_view(&raw, 1));
   }
 }
@@ -162,7 +119,8 @@ void SpmTokenizer::emit(std::string_view symbol, std::vector<int32_t>& out) cons
 }
 
 void SpmTokenizer::encode_text(std::string_view text, bool at_start, std::vector<int32_t>& out) const {
-  const std::string escaped = escape_spaces(text, at_start && vocab_.add_space_prefix);
+  const std::string prefix(at_start && vocab_.add_space_prefix ? kSpaceMark : std::string_view());
+  const std::string escaped = prefix + mark_spaces(text);
   Scratch scratch;
   for (size_t begin = 0; begin < escaped.size();) {
     const size_t end = cut_at_spaces_ ? segment_end(escaped, begin) : escaped.size();
@@ -174,14 +132,8 @@ void SpmTokenizer::encode_text(std::string_view text, bool at_start, std::vector
 std::string SpmTokenizer::token_bytes(int32_t token) const {
   const std::string& text = vocab_.tokens[static_cast<size_t>(token)];
   if (vocab_.types[static_cast<size_t>(token)] == TokenType::byte)
-    return std::string(1, static_cast<char>(*byte_of(text)));
-  std::string out;
-  for (std::string_view rest = text; !rest.empty();) {
-    const bool space = rest.starts_with(kSpace);
-    out.push_back(space ? ' ' : rest.front());
-    rest.remove_prefix(space ? kSpace.size() : 1);
-  }
-  return out;
+    return std::string(1, static_cast<char>(*byte_of_token(text)));
+  return unmark_spaces(text);
 }
 
 }  // namespace quern::text

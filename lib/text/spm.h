@@ -13,7 +13,6 @@
 #pragma once
 
 #include <array>
-#include <optional>
 
 #include "lib/text/tokenizer.h"
 
@@ -22,15 +21,13 @@ namespace quern::text {
 class SpmTokenizer final : public Tokenizer {
  public:
   /// The vocabulary has passed the checks of Tokenizer::build.
-  static std::unique_ptr<Tokenizer> create(Vocab vocab);
-
-  /// The byte that "<0xNN>" stands for; nothing for any other text.
-  static std::optional<uint8_t> byte_of(std::string_view token);
+  static Result<std::unique_ptr<Tokenizer>> create(Vocab vocab, std::string_view where);
 
  private:
   explicit SpmTokenizer(Vocab vocab);
   void encode_text(std::string_view text, bool at_start, std::vector<int32_t>& out) const override;
   std::string token_bytes(int32_t token) const override;
+  bool begins_with_dummy_space() const override { return vocab_.add_space_prefix; }
 
   struct Scratch;
   void encode_segment(std::string_view text, Scratch& scratch, std::vector<int32_t>& out) const;

@@ -5,8 +5,16 @@
 #include <cmath>
 
 #include "lib/text/bpe.h"
+#include "lib/text/byte_token.h"
 #include "lib/text/end_texts.h"
+#include "lib/text/ids_only.h"
+#include "lib/text/nfc.h"
+#include "lib/text/raw_bpe.h"
 #include "lib/text/spm.h"
+#include "lib/text/token_trie.h"
+#include "lib/text/trie.h"
+#include "lib/text/unigram.h"
+#include "lib/text/wordpiece.h"
 
 namespace quern::text {
 namespace {
@@ -14,7 +22,28 @@ namespace {
 constexpr size_t kMaxTokens = size_t{1} << 22;
 constexpr size_t kMaxTokenBytes = size_t{64} << 10;
 
+struct Family {
+  VocabKind kind;
+  Result<std::unique_ptr<Tokenizer>> (*create)(Vocab vocab, std::string_view where);
+  bool has_scores = false;
+};
+constexpr Family kFamilies[] = {
+    {VocabKind::spm, SpmTokenizer::create, true},       {VocabKind::bpe, BpeTokenizer::create},
+    {VocabKind::wordpiece, WordPieceTokenizer::create}, {VocabKind::unigram, UnigramTokenizer::create, true},
+    {VocabKind::raw_bpe, RawBpeTokenizer::create},      {VocabKind::trie, TrieTokenizer::create},
+    {VocabKind::none, IdsOnlyTokenizer::create},
+};
+
+const Family* find_family(VocabKind kind) {
+  const auto* found =
+      std::find_if(std::begin(kFamilies), std::end(kFamilies), [&](const Family& f) { return f.kind == kind; });
+  return found == std::end(kFamilies) ? nullptr : found;
+}
+
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// A space as text, or as the vocabularies that need to know it spell it.
+bool begins_with_space(std::string_view text) { return text.starts_with(' ') || text.starts_with("\xE2\x96\x81"); }
 
 TokenIndex make_index(const Vocab& vocab) {
   TokenIndex index(vocab.tokens.size());
@@ -24,20 +53,20 @@ TokenIndex make_index(const Vocab& vocab) {
   return index;
 }
 
-Status check_sizes(const Vocab& vocab, std::string_view where) {
+Status check_sizes(const Vocab& vocab, bool has_scores, std::string_view where) {
   const size_t n = vocab.tokens.size();
   QUERN_ENSURE(n > 0, Errc::format, where, ": the vocabulary has no tokens");
   QUERN_ENSURE(n <= kMaxTokens, Errc::unsupported, where, ": the vocabulary has ", n, " tokens, at most ", kMaxTokens,
                " are supported");
   QUERN_ENSURE(vocab.types.size() == n, Errc::format, where, ": ", n, " tokens but ", vocab.types.size(),
                " token types");
-  QUERN_ENSURE(vocab.kind != VocabKind::spm || vocab.scores.size() == n, Errc::format, where, ": ", n, " tokens but ",
+  QUERN_ENSURE(!has_scores || vocab.scores.size() == n, Errc::format, where, ": ", n, " tokens but ",
                vocab.scores.size(), " scores");
   return {};
 }
 
-Status check_tokens(const Vocab& vocab, std::string_view where) {
-  const bool spm = vocab.kind == VocabKind::spm;
+Status check_tokens(const Vocab& vocab, bool has_scores, std::string_view where) {
+  size_t n_bytes = 0;
   TokenIndex seen(vocab.tokens.size());
   for (size_t i = 0; i < vocab.tokens.size(); ++i) {
     const std::string& token = vocab.tokens[i];
@@ -49,11 +78,14 @@ Status check_tokens(const Vocab& vocab, std::string_view where) {
                          vocab.types[i] == TokenType::user_defined;
     QUERN_ENSURE(!special || token.size() <= SpecialTokens::kMaxBytes, Errc::unsupported, where, ": special token ", i,
                  " has ", token.size(), " bytes, at most ", SpecialTokens::kMaxBytes, " are supported");
-    QUERN_ENSURE(!spm || std::isfinite(vocab.scores[i]), Errc::format, where, ": the score of token ", i,
+    QUERN_ENSURE(!has_scores || std::isfinite(vocab.scores[i]), Errc::format, where, ": the score of token ", i,
                  " is not a finite number");
-    QUERN_ENSURE(!spm || vocab.types[i] != TokenType::byte || SpmTokenizer::byte_of(token).has_value(), Errc::format,
+    QUERN_ENSURE(!has_scores || vocab.types[i] != TokenType::byte || byte_of_token(token).has_value(), Errc::format,
                  where, ": token ", i, " is a byte token, expected '<0x00>' to '<0xFF>', found '",
                  std::string_view(token).substr(0, 40), "'");
+    n_bytes += token.size();
+    QUERN_ENSURE(n_bytes < TokenTrie::kMaxBytes, Errc::unsupported, where, ": the tokens have more than ",
+                 TokenTrie::kMaxBytes, " bytes");
     if (token.empty()) continue;
     const int32_t first = seen.add(token, static_cast<int32_t>(i));
     QUERN_ENSURE(first == static_cast<int32_t>(i), Errc::format, where, ": tokens ", first, " and ", i,
@@ -71,23 +103,26 @@ Status check_ids(const Vocab& vocab, std::string_view where) {
   };
   const std::pair<std::string_view, const std::optional<int32_t>*> named[] = {
       {"bos", &vocab.bos}, {"eos", &vocab.eos}, {"unknown", &vocab.unk}, {"padding", &vocab.pad},
-      {"sep", &vocab.sep}, {"eot", &vocab.eot}, {"eom", &vocab.eom}};
+      {"sep", &vocab.sep}, {"eot", &vocab.eot}, {"eom", &vocab.eom},     {"mask", &vocab.mask}};
   for (const auto& [name, id] : named) {
     if (id->has_value()) QUERN_CHECK(check(name, **id));
   }
   for (const int32_t id : vocab.strip_left) QUERN_CHECK(check("left-stripping", id));
   for (const int32_t id : vocab.strip_right) QUERN_CHECK(check("right-stripping", id));
+  for (const int32_t id : vocab.ends) QUERN_CHECK(check("ending", id));
   return {};
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::build(Vocab vocab, std::string_view where) {
-  QUERN_CHECK(check_sizes(vocab, where));
-  QUERN_CHECK(check_tokens(vocab, where));
+  const Family* family = find_family(vocab.kind);
+  QUERN_ENSURE(family != nullptr, Errc::argument, where, ": there is no tokenizer family ",
+               static_cast<int>(vocab.kind));
+  QUERN_CHECK(check_sizes(vocab, family->has_scores, where));
+  QUERN_CHECK(check_tokens(vocab, family->has_scores, where));
   QUERN_CHECK(check_ids(vocab, where));
-  if (vocab.kind == VocabKind::spm) return SpmTokenizer::create(std::move(vocab));
-  return BpeTokenizer::create(std::move(vocab), where);
+  return family->create(std::move(vocab), where);
 }
 
 Tokenizer::Tokenizer(Vocab vocab)
@@ -101,6 +136,7 @@ Tokenizer::Tokenizer(Vocab vocab)
   for (const auto& id : {vocab_.eos, vocab_.eot, vocab_.eom}) {
     if (id) mark(ends_generation_, *id);
   }
+  for (const int32_t id : vocab_.ends) mark(ends_generation_, id);
   for (const std::string_view text : kEndTexts) {
     if (const int32_t id = find(text); id >= 0) mark(ends_generation_, id);
   }
@@ -126,8 +162,13 @@ bool Tokenizer::is_end_of_generation(int32_t token) const {
 int32_t Tokenizer::find(std::string_view text) const { return text.empty() ? -1 : index_.find(text); }
 
 // A stretch is cut where it is too long for 32-bit positions, after a whole character.
-void Tokenizer::encode_ordinary(std::string_view text, std::vector<int32_t>& out) const {
-  bool at_start = true;
+void Tokenizer::encode_ordinary(std::string_view text, bool is_first, std::vector<int32_t>& out) const {
+  std::string normal;
+  if (vocab_.nfc && !is_nfc_quick(text)) {
+    normal = to_nfc(text);
+    text = normal;
+  }
+  bool at_start = (is_first || !vocab_.prefix_once) && !(vocab_.prefix_if_missing && begins_with_space(text));
   while (!text.empty()) {
     size_t size = std::min(text.size(), kMaxStretchBytes);
     for (int i = 0; i < 3 && size < text.size() && (static_cast<uint8_t>(text[size]) & 0xC0) == 0x80; ++i) --size;
@@ -146,7 +187,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
     if (match.token >= 0 && strips_left_[static_cast<size_t>(match.token)]) {
       while (end > begin && is_space(text[end - 1])) --end;
     }
-    encode_ordinary(text.substr(begin, end - begin), out);
+    encode_ordinary(text.substr(begin, end - begin), begin == 0, out);
     if (match.token < 0) break;
     out.push_back(match.token);
     begin = match.begin + match.size;
@@ -155,6 +196,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
     }
   }
   if (options.add_special && vocab_.add_eos && vocab_.eos) out.push_back(*vocab_.eos);
+  if (options.add_special && vocab_.add_sep && vocab_.sep) out.push_back(*vocab_.sep);
   return out;
 }
 
@@ -178,7 +220,7 @@ std::string Tokenizer::piece(int32_t token, bool special) const {
 
 std::string Tokenizer::decode(std::span<const int32_t> tokens, bool special, bool at_start) const {
   std::string out;
-  bool strip = at_start && vocab_.kind == VocabKind::spm && vocab_.add_space_prefix;
+  bool strip = at_start && begins_with_dummy_space();
   for (const int32_t token : tokens) {
     const std::string bytes = piece(token, special);
     const bool in_vocab = token >= 0 && token < n_tokens();

@@ -21,7 +21,7 @@ struct EncodeOptions {
       false;  ///< recognise control tokens written out in the text ("<|im_end|>"); user-defined ones always are
 };
 
-/// Splits and merges text of one family; an implementation per family (spm.cc, bpe.cc).
+/// Splits and merges text of one family; an implementation per family (spm.cc, bpe.cc, ...).
 class Tokenizer {
  public:
   /// Validates the vocabulary (sizes of the parallel arrays, ids in range, duplicates, scores, byte tokens, known
@@ -60,6 +60,8 @@ class Tokenizer {
   /// precedes it or a special token does.
   virtual void encode_text(std::string_view text, bool at_start, std::vector<int32_t>& out) const = 0;
   virtual std::string token_bytes(int32_t token) const = 0;
+  /// Whether the first token of a text begins with a space that is not in the text.
+  virtual bool begins_with_dummy_space() const { return false; }
   /// Whether the token stands for ordinary text: neither control nor unknown.
   bool is_ordinary(int32_t token) const;
 
@@ -69,7 +71,7 @@ class Tokenizer {
   const TokenIndex index_;  ///< all non-empty tokens by their text
 
  private:
-  void encode_ordinary(std::string_view text, std::vector<int32_t>& out) const;
+  void encode_ordinary(std::string_view text, bool is_first, std::vector<int32_t>& out) const;
 
   const SpecialTokens special_;
   std::vector<bool> ends_generation_, strips_left_, strips_right_;  // by id

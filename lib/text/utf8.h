@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace quern::text {
@@ -38,6 +39,21 @@ inline Utf8Step read_utf8(std::string_view bytes) {
     codepoint = codepoint << 6 | (byte & 0x3Fu);
   }
   return {Kind::valid, size, codepoint};
+}
+
+/// Appends a code point of at most U+10FFFF.
+inline void append_utf8(std::string& out, uint32_t codepoint) {
+  const auto put = [&](uint32_t byte) { out.push_back(static_cast<char>(byte)); };
+  const auto put_rest = [&](uint32_t shift) { put(0x80 | (codepoint >> shift & 0x3F)); };
+  if (codepoint < 0x80) {
+    put(codepoint);
+  } else if (codepoint < 0x800) {
+    put(0xC0 | codepoint >> 6), put_rest(0);
+  } else if (codepoint < 0x10000) {
+    put(0xE0 | codepoint >> 12), put_rest(6), put_rest(0);
+  } else {
+    put(0xF0 | codepoint >> 18), put_rest(12), put_rest(6), put_rest(0);
+  }
 }
 
 }  // namespace quern::text

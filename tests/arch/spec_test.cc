@@ -34,9 +34,10 @@ TEST_CASE("tensor specs are consistent") {
       const bool of_experts = tensor.experts == Experts::stacked || tensor.experts == Experts::separate;
       CHECK((!of_experts || tensor.when == When::with_experts));
       CHECK((tensor.part.whole() || tensor.part.first != tensor.part.of));
-      const bool one_row = tensor.role == Role::vector || tensor.role == Role::factors;
+      const bool one = tensor.role == Role::number;
+      const bool one_row = tensor.role == Role::vector || tensor.role == Role::factors || one;
       CHECK((tensor.rows == Dim::one) == one_row);
-      CHECK(tensor.cols != Dim::one);
+      CHECK((tensor.cols == Dim::one) == one);
       if (tensor.stand_in == Slot::none) continue;
       CHECK(tensor.optional);
       const auto is_stand_in = [&](const TensorSpec& other) { return other.slot == tensor.stand_in; };
@@ -47,8 +48,14 @@ TEST_CASE("tensor specs are consistent") {
       CHECK(other->cols == tensor.cols);
       CHECK(other->rows == tensor.rows);
     }
-    for (const Slot needed : {Slot::token_embd, Slot::output_norm, Slot::output}) {
-      CHECK(slots.count(needed) == 1);
+    CHECK(slots.count(Slot::token_embd) == 1);
+    // A model without an output makes embeddings: it is an encoder.
+    const auto sees_all = [](const KeyDefault& own) { return own.key == Key::causal && own.value == 0; };
+    const bool encoder = std::any_of(spec->defaults.begin(), spec->defaults.end(), sees_all);
+    CHECK((slots.count(Slot::output) == 1) != encoder);
+    if (!encoder) CHECK(slots.count(Slot::output_norm) == 1);
+    for (const Slot slot : slots) {
+      if (const Slot bias = bias_of(slot); bias != Slot::none) CHECK(is_per_layer(bias) == is_per_layer(slot));
     }
   }
 }

@@ -1,5 +1,5 @@
 /* A C99 program over quern_c.h: uses every function, and looks at what comes back, errors included.
- * client_convert.c has what quern_c_convert.h declares.
+ * client_convert.c and client_embed.c have what the headers of these names declare.
  *
  * usage: client MODEL.gguf
  */
@@ -491,6 +491,7 @@ int main(int argc, char** argv) {
   test_generate(model);
   test_chat(model);
   test_convert(argv[1], model);
+  test_embed(model);
   quern_model_close(model);
   printf("%d checks, %d failures\n", n_checks, n_failures);
   return n_failures == 0 ? 0 : 1;

@@ -287,7 +287,54 @@ static void test_quantize(const char* path) {
   quern_runtime_close(runtime);
 }
 
+static void test_check(const char* path) {
+  quern_check_options options = QUERN_CHECK_OPTIONS_INIT;
+  quern_context_options context = QUERN_CONTEXT_OPTIONS_INIT;
+  quern_check_info info = QUERN_CHECK_INFO_INIT;
+  quern_check_problem problem = QUERN_CHECK_PROBLEM_INIT;
+  quern_check_report* report = NULL;
+  uint64_t cache_bytes;
+  CHECK(quern_check(path, NULL, &report) == QUERN_OK);
+  CHECK(quern_check_report_get_info(report, &info) == QUERN_OK);
+  CHECK(info.opens && info.runs && info.architecture_known && info.tokenizer_known && info.has_chat_template);
+  CHECK(strcmp(info.format, "GGUF v3") == 0 && strcmp(info.architecture, "llama") == 0);
+  CHECK(strcmp(info.tokenizer, "llama") == 0 && strcmp(info.file_type, "Q8_0") == 0 && strlen(info.backend) > 2);
+  CHECK(info.n_problems == 0 && info.n_listed == 0 && info.n_unused == 0 && info.n_skipped == 0);
+  CHECK(info.n_tensors > 50 && info.weight_bytes > 1000000 && info.cache_bytes > 0);
+  CHECK(info.needed_bytes == info.weight_bytes + info.cache_bytes + info.buffer_bytes);
+  CHECK(quern_check_report_get_problem(report, 0, &problem) == QUERN_ERROR_ARGUMENT && message_has("problem 0"));
+  CHECK(quern_check_report_unused_tensor(report, 0) == NULL);
+  cache_bytes = info.cache_bytes;
+  CHECK(info.n_ctx > 64);
+  quern_check_report_close(report);
+
+  context.n_ctx = 64;
+  options.context = &context;
+  options.no_mmap = 1;
+  CHECK(quern_check(path, &options, &report) == QUERN_OK);
+  CHECK(quern_check_report_get_info(report, &info) == QUERN_OK && info.n_ctx == 64 && info.cache_bytes < cache_bytes);
+  CHECK(info.needed_bytes == info.file_bytes + info.weight_bytes + info.cache_bytes + info.buffer_bytes);
+  quern_check_report_close(report);
+
+  CHECK(quern_check("no/such/file.gguf", NULL, &report) == QUERN_OK);
+  CHECK(quern_check_report_get_info(report, &info) == QUERN_OK && !info.opens && !info.runs && info.n_listed == 1);
+  CHECK(quern_check_report_get_problem(report, 0, &problem) == QUERN_OK);
+  CHECK(problem.part == QUERN_CHECK_FILE && problem.fatal && problem.code == QUERN_ERROR_NOT_FOUND);
+  CHECK(strstr(problem.message, "no/such/file.gguf") != NULL && problem.tensor[0] == 0 && !problem.missing);
+  quern_check_report_close(report);
+
+  context.type_k = 77;
+  CHECK(quern_check(path, &options, &report) == QUERN_ERROR_UNSUPPORTED && report == NULL);
+  CHECK(quern_check(NULL, NULL, &report) == QUERN_ERROR_ARGUMENT && quern_check(path, NULL, NULL) != QUERN_OK);
+  CHECK(strcmp(quern_check_part_name(QUERN_CHECK_TENSORS), "tensors") == 0);
+  CHECK(strcmp(quern_check_part_name(99), "unknown") == 0);
+  quern_check_report_close(NULL);
+  CHECK(quern_check_report_get_info(NULL, &info) == QUERN_ERROR_ARGUMENT);
+  CHECK(quern_check_report_unused_tensor(NULL, 0) == NULL);
+}
+
 void test_convert(const char* path, const quern_model* model) {
+  test_check(path);
   test_perplexity(model);
   test_imatrix(model);
   test_types();

@@ -35,14 +35,22 @@ struct FakeStream final : Stream {
   Status finished;
   void do_upload(std::span<const float>, Mat) override {}
   void do_embed(const Weight&, std::span<const int32_t>, Mat) override {}
-  void do_rms_norm(Mat, const Weight&, float, Mat) override {}
+  void do_rms_norm(Mat, const Weight*, float, Mat) override {}
+  void do_layer_norm(Mat, const Weight&, const Weight*, float, Mat) override {}
   void do_matmul(Mat, std::span<const MatmulTarget>) override { calls += "matmul "; }
   void do_add(Mat, Mat) override {}
   void do_rope(Mat, uint32_t, uint32_t, RopePairs, Mat) override {}
   void do_glu(Glu, Mat, Mat, Mat) override {}
+  void do_gelu(Mat) override {}
   void do_scale(Mat, float) override {}
   void do_scale_rows(Mat, Mat) override {}
   void do_softcap(Mat, float) override {}
+  void do_l2_norm(Mat, uint32_t, float) override {}
+  void do_sigmoid(Mat) override {}
+  void do_decay(Mat, const Weight&, const Weight&) override {}
+  void do_causal_conv(StateStore&, uint32_t, Mat, const Weight&, std::span<const StateRun>, Mat) override {}
+  void do_delta_rule(StateStore&, uint32_t, const DeltaShape&, const DeltaInputs&, std::span<const StateRun>,
+                     Mat) override {}
   void do_route(Mat, const Routing&, Mat, Mat) override {}
   void do_matmul_experts(Mat, Mat, std::span<const ExpertTarget>) override { calls += "experts "; }
   void do_combine(Mat, Mat, Mat) override {}

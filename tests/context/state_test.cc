@@ -6,6 +6,7 @@
 
 #include "lib/context/context.h"
 #include "lib/model/hash.h"
+#include "tests/context/sequences.h"
 #include "tests/model/tiny_model.h"
 
 using namespace quern;
@@ -111,19 +112,41 @@ TEST_CASE("every field is checked") {
     return status.error();
   };
   CHECK(altered(0, 0).message == "state: it does not begin with QUERNSEQ");
-  CHECK(altered(8, 2).message == "state: expected version 1, found 2");
+  CHECK(altered(8, 1).message == "state: expected version 2, found 1");
   CHECK(altered(12, 16).message == "state: expected blocks of 32 tokens, found 16");
   CHECK(altered(16, 1).message == "state: it was saved with another model");
-  CHECK(altered(24, 1).code == Errc::unsupported);
-  CHECK(altered(28, 0xFFFFFFFF).code == Errc::unsupported);
-  CHECK(altered(32, 41).code == Errc::format);  // more cells than bytes
-  CHECK(altered(32, 0xFFFFFFFF).code == Errc::format);
-  CHECK(altered(36, 0xFFFFFFFF).code == Errc::format);  // a layout longer than the state
-  CHECK(altered(40, 0).code == Errc::unsupported);      // the layout's name
-  const uint32_t layout = std::to_integer<uint32_t>(state[36]);
-  CHECK(altered(40 + layout + 4, 0).message == "state: cell 1: expected a position of at least 1, found 0");
-  CHECK(altered(40 + layout, 0x80000000).code == Errc::format);
-  CHECK(altered(40 + layout + 39 * 4, 0x7FFFFFFF).code == Errc::format);
+  CHECK(altered(24, 41).code == Errc::format);  // more cells than there are
+  CHECK(altered(24, 0xFFFFFFFF).code == Errc::format);
+  CHECK(altered(28, 2).message == "state: expected 1 parts, found 2");
+  CHECK(altered(32 + 4, 0).message == "state: cell 1: expected a position of at least 1, found 0");
+  CHECK(altered(32, 0x80000000).code == Errc::format);
+  CHECK(altered(32 + 39 * 4, 0x7FFFFFFF).code == Errc::format);
+  const size_t part = 32 + 40 * 4;
+  CHECK(altered(part, 2).message == "state: expected a part of kind 1, found 2");
+  CHECK(altered(part + 4, 1).message == "state: part 1 begins with cell 1: expected 0 at most");
+  CHECK(altered(part + 8, 1).code == Errc::unsupported);
+  CHECK(altered(part + 12, 0xFFFFFFFF).code == Errc::unsupported);
+  CHECK(altered(part + 16, 1).message == "state: part 1: expected 2 blocks, found 1");
+  CHECK(altered(part + 20, 0xFFFFFFFF).code == Errc::format);  // a layout longer than the state
+  CHECK(altered(part + 24, 0).code == Errc::unsupported);      // the layout's name
+}
+
+TEST_CASE("a state depends on its sequence alone, not on what its blocks held before") {
+  for (const CacheType type : {CacheType::f32, CacheType::f16, CacheType::q8_0, CacheType::q4_0}) {
+    for (compute::Backend* backend : quern::testing::both_backends()) {
+      const auto model = open_tiny(TinyModel(), {}, *backend).value();
+      const auto fresh = context::Context::create(*model, {.type_k = type, .type_v = type}).value();
+      decode(*fresh, run_of(0, 40));
+      const auto used = context::Context::create(*model, {.n_seq_max = 2, .type_k = type, .type_v = type}).value();
+      decode(*used, run_of(0, 100));
+      REQUIRE(used->remove(0, 35, -1).has_value());
+      decode(*used, run_of(35, 5));
+      const auto state = used->save(0).value();
+      CHECK(state == fresh->save(0).value());
+      REQUIRE(used->restore(1, state).has_value());
+      CHECK(used->save(1).value() == state);
+    }
+  }
 }
 
 TEST_CASE("damaged and truncated states are refused") {

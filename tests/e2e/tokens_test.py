@@ -1,4 +1,4 @@
-"""quern tokenize, logits, perplexity, inspect."""
+"""quern tokenize, logits, perplexity, inspect, check."""
 import json
 import os
 import struct
@@ -90,6 +90,25 @@ def test_inspect():
     assert quern_json("inspect", model["path"])["tensors"] == model["tensors"]
     out, _ = quern("inspect", "demo", "--tensors")
     assert b"Q8_0" in out and b"token_embd.weight" in out
+
+
+def test_check():
+    report = quern_json("check", "demo", "-c", 100, "-ctk", "f32")
+    assert report["runs"] and report["opens"] and report["problems"] == [] and report["architecture"] == "llama"
+    memory = report["memory"]
+    assert memory["n_ctx"] == 100 and memory["cache_bytes"] > 0
+    assert memory["needed_bytes"] == memory["weight_bytes"] + memory["cache_bytes"] + memory["buffer_bytes"]
+    assert memory["available_bytes"] > memory["needed_bytes"]
+    assert quern_json("check", "demo", "-c", 200, "-ctk", "f32")["memory"]["cache_bytes"] > memory["cache_bytes"]
+    out, _ = quern("check", "demo")
+    assert out.splitlines()[-1].startswith(b"runs here, on cpu (")
+    file = support.write("not-a-model.gguf", "something else entirely")
+    report = quern_json("check", file, code=1)
+    assert not report["runs"] and report["problems"][0]["part"] == "file" and file in report["problems"][0]["message"]
+    out, _ = quern("check", file, code=1)
+    assert b"PROBLEM" in out and out.splitlines()[-1].startswith(b"does not run here")
+    quern("check", code=2)
+    quern("check", "demo", "-ctk", "f77", code=2)
 
 
 support.main(globals())

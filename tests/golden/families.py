@@ -2,139 +2,13 @@
 tensor, small dimensions and random weights. describe() gives them by name; goldens.py writes them down.
 
 A description is what tests/data/golden/NAME.json holds: keys [name, type, value], tensors [name, extents in GGUF order
-(the contiguous one first), scale, offset] and the tokens to run. Element i of tensor t is
-  offset + scale * (u - 32768) / 32768,  u = the upper 16 bits of splitmix64(2^32 * (seed * 1024 + t) + i)
-which float32 holds exactly, so that Python and C++ make the same file of it.
+(the contiguous one first), scale, offset] and the tokens to run. tiny_model.py says what the elements are.
 """
-import math
-
-N_EMBD, N_FF, N_VOCAB, N_TOKENS = 64, 96, 96, 64
-
-
-def power_of_two(x):
-    return 2.0 ** round(math.log2(x))
-
-
-class Model:
-    def __init__(self, arch, seed, heads=4, heads_kv=2, k_dim=16, layers=2, n_ctx=256):
-        self.arch, self.seed, self.n_ctx = arch, seed, n_ctx
-        self.heads, self.heads_kv, self.k_dim, self.layers = heads, heads_kv, k_dim, layers
-        self.keys, self.tensors = [], []
-        self.key("general.architecture", "str", arch, "")
-        self.key("general.name", "str", "golden", "")
-        self.key("context_length", "u32", 8192)
-        self.key("embedding_length", "u32", N_EMBD)
-        self.key("block_count", "u32", layers)
-        self.key("feed_forward_length", "u32", N_FF)
-        self.key("attention.head_count", "u32", heads)
-        self.key("attention.head_count_kv", "u32", heads_kv)
-        self.key("attention.layer_norm_rms_epsilon", "f32", 1e-5)
-
-    def key(self, name, kind, value, prefix=None):
-        self.keys.append([(self.arch + "." if prefix is None else prefix) + name, kind, value])
-
-    def matrix(self, name, cols, *rows, gain=2.0):
-        """Its product with a vector whose elements are about 1 has elements of about gain / sqrt(3)."""
-        self.tensors.append([name, [cols, *rows], power_of_two(gain / math.sqrt(cols)), 0.0])
-
-    def norm(self, name, length=N_EMBD):
-        self.tensors.append([name, [length], 0.25, 1.0])
-
-    def bias(self, name, *extents):
-        self.tensors.append([name, list(extents), 0.5, 0.0])
-
-    def factors(self, name, length, least=1.5, spread=0.5):
-        self.tensors.append([name, [length], spread, least])
-
-    def scales(self):
-        """A number that multiplies the products of each matrix, or one for each expert."""
-        for name, extents, _, _ in list(self.tensors):
-            if len(extents) > 1 and name.startswith("blk.") and "gate_inp" not in name:
-                self.tensors.append([name.replace(".weight", ".scale"), [extents[2] if len(extents) == 3 else 1], 0.25, 1.0])
-
-    def ends(self, tied=False, gain=2.0):
-        self.tensors.append(["token_embd.weight", [N_EMBD, N_VOCAB], 1.0, 0.0])
-        self.norm("output_norm.weight")
-        if not tied:
-            self.matrix("output.weight", N_EMBD, N_VOCAB, gain=gain)
-
-    def attention(self, layer, bias=(), head_norms=False, row_norms=False, fused=False, post_norm=False, norm=True):
-        q, kv, b = self.heads * self.k_dim, self.heads_kv * self.k_dim, f"blk.{layer}."
-        if norm:
-            self.norm(b + "attn_norm.weight")
-        if fused:
-            self.matrix(b + "attn_qkv.weight", N_EMBD, q + 2 * kv, gain=3)
-            if "qkv" in bias:
-                self.bias(b + "attn_qkv.bias", q + 2 * kv)
-        else:
-            for name, rows in (("q", q), ("k", kv), ("v", kv)):
-                self.matrix(f"{b}attn_{name}.weight", N_EMBD, rows, gain=3)
-                if name in bias:
-                    self.bias(f"{b}attn_{name}.bias", rows)
-        self.matrix(b + "attn_output.weight", q, N_EMBD)
-        if "output" in bias:
-            self.bias(b + "attn_output.bias", N_EMBD)
-        if head_norms:
-            self.norm(b + "attn_q_norm.weight", self.k_dim)
-            self.norm(b + "attn_k_norm.weight", self.k_dim)
-        if row_norms:
-            self.norm(b + "attn_q_norm.weight", q)
-            self.norm(b + "attn_k_norm.weight", kv)
-        if post_norm:
-            self.norm(b + "post_attention_norm.weight")
-
-    def ffn(self, layer, bias=False, fused=False, post_norm=False, norm="ffn_norm"):
-        b = f"blk.{layer}."
-        if norm:
-            self.norm(f"{b}{norm}.weight")
-        if fused:
-            self.matrix(b + "ffn_up.weight", N_EMBD, 2 * N_FF)
-        else:
-            self.matrix(b + "ffn_gate.weight", N_EMBD, N_FF)
-            self.matrix(b + "ffn_up.weight", N_EMBD, N_FF)
-        self.matrix(b + "ffn_down.weight", N_FF, N_EMBD)
-        if bias:
-            for name, rows in (("gate", N_FF), ("up", N_FF), ("down", N_EMBD)):
-                self.bias(f"{b}ffn_{name}.bias", rows)
-        if post_norm:
-            self.norm(b + "post_ffw_norm.weight")
-
-    def experts(self, layer, n, n_ff, shared=0, bias=False, norm="ffn_norm"):
-        b = f"blk.{layer}."
-        self.norm(f"{b}{norm}.weight")
-        self.matrix(b + "ffn_gate_inp.weight", N_EMBD, n)
-        if bias:
-            self.bias(b + "ffn_gate_inp.bias", n)
-            for name, rows in (("gate", n_ff), ("up", n_ff), ("down", N_EMBD)):
-                self.bias(f"{b}ffn_{name}_exps.bias", rows, n)
-        self.matrix(b + "ffn_gate_exps.weight", N_EMBD, n_ff, n, gain=4)
-        self.matrix(b + "ffn_up_exps.weight", N_EMBD, n_ff, n, gain=4)
-        self.matrix(b + "ffn_down_exps.weight", n_ff, N_EMBD, n)
-        if shared:
-            self.matrix(b + "ffn_gate_shexp.weight", N_EMBD, shared)
-            self.matrix(b + "ffn_up_shexp.weight", N_EMBD, shared)
-            self.matrix(b + "ffn_down_shexp.weight", shared, N_EMBD)
-
-    def heads_of_own_length(self):
-        self.key("attention.key_length", "u32", self.k_dim)
-        self.key("attention.value_length", "u32", self.k_dim)
-
-    def rope(self, base=10000.0, dimensions=None):
-        self.key("rope.freq_base", "f32", base)
-        self.key("rope.dimension_count", "u32", dimensions or self.k_dim)
-
-    def describe(self):
-        self.key("vocab_size", "u32", N_VOCAB)
-        texts = [chr(33 + i) for i in range(93)] + ['!"', "<s>", "</s>"]
-        for name, kind, value in (("model", "str", "gpt2"), ("pre", "str", "qwen2"), ("tokens", "strs", texts),
-                                  ("token_type", "i32s", [1] * 94 + [3, 3]), ("merges", "strs", ['! "']),
-                                  ("bos_token_id", "u32", 94), ("eos_token_id", "u32", 95),
-                                  ("add_bos_token", "bool", False)):
-            self.key(name, kind, value, "tokenizer.ggml.")
-        ids = [(i * i * 7 + i * 13 + self.seed) % 93 for i in range(N_TOKENS)]
-        # The reference looks GELU up in a table of half-precision numbers.
-        tolerance = 2e-3 if self.arch.startswith("gemma") else 2e-4
-        return {"seed": self.seed, "n_ctx": self.n_ctx, "tolerance": tolerance, "tokens": ids, "keys": self.keys, "tensors": self.tensors}
+from families_encoders import (bert, eurobert, gemma_embedding, gemma_embedding_dense, jina_bert_v3, llama_embed, modern_bert,
+                               modern_bert_silu, nomic_bert)
+from families_gated import qwen35, qwen35moe, qwen3next
+from families_gemma4 import gemma4, gemma4_experts, gemma4_small
+from tiny_model import N_EMBD, N_FF, Model
 
 
 def llama():
@@ -429,6 +303,24 @@ def deepseek3():
     return m
 
 
+def deepseek2_old():
+    """As files before April 2025 have it: keys and values of all heads in one tensor, and in the cache."""
+    m = deepseek(27, 48)
+    m.key("attention.q_lora_rank", "u32", 48)
+    m.key("expert_weights_scale", "f32", 2.5)
+    for key in m.keys:
+        name = key[0].removeprefix("deepseek2.")
+        key[2] = {"attention.head_count_kv": 4, "attention.key_length": 40, "attention.value_length": 20}.get(name, key[2])
+    m.keys = [key for key in m.keys if not key[0].endswith("_mla")]
+    tensors, m.tensors = m.tensors, []
+    for tensor in tensors:
+        if tensor[0].endswith("attn_k_b.weight"):
+            m.matrix(tensor[0].replace("k_b", "kv_b"), 32, 4 * (24 + 20))
+        elif not tensor[0].endswith("attn_v_b.weight"):
+            m.tensors.append(tensor)
+    return m
+
+
 def seed_oss():
     m = Model("seed_oss", 18, k_dim=32)
     m.heads_of_own_length()
@@ -519,10 +411,17 @@ def olmo3():
     return m
 
 
+# Of these the reference's embeddings are kept: encoders, and language models with a causal and a sliding window.
+EMBEDDING = [bert, nomic_bert, modern_bert, modern_bert_silu, gemma_embedding, gemma_embedding_dense, eurobert, llama_embed, jina_bert_v3, llama,
+             gemma3]
+# The tokens as texts: as many in the first, the second, ...
+TEXTS = [37, 1, 26]
+
 FAMILIES = [llama, llama_fused, llama_scaled, mixtral, mixtral_scaled, mistral3, qwen2, qwen3, qwen3moe, smollm3, phi3, phi3_long, gemma, gemma2, gemma3,
-            granite, granitemoe, gpt_oss, deepseek2_lite, deepseek3,
-            seed_oss, glm4, glm4moe, minimax_m2, olmo2, olmo3]
+            granite, granitemoe, gpt_oss, deepseek2_lite, deepseek3, deepseek2_old,
+            gemma4, gemma4_small, gemma4_experts, seed_oss, glm4, glm4moe, minimax_m2, olmo2, olmo3,
+            qwen35, qwen35moe, qwen3next]
 
 
 def describe(name):
-    return next(f for f in FAMILIES if f.__name__ == name)().describe()
+    return next(f for f in FAMILIES + EMBEDDING if f.__name__ == name)().describe()

@@ -6,6 +6,12 @@ takes MODEL.gguf --logits IDS.json OUT.npy and writes the logits of every positi
   goldens.py --peer "PROGRAM ARGUMENT..." [NAME...]     all, or those named
   goldens.py --models FOLDER [NAME...]                  writes the models alone, as GGUF files
 
+NAME.embd holds embeddings of the tokens, cut into texts (families.TEXTS) that share a batch, not normalized: of every
+token, then with each pooling (mean, cls, last) of every text. They come from a program that takes MODEL.gguf
+--embeddings TEXTS.json POOLING OUT.npy, POOLING being 0 (none) to 3 (last):
+
+  goldens.py --peer-embeddings "PROGRAM ARGUMENT..." [NAME...]
+
 The reference should hold its cache in float32 and attend without its fused half-precision kernel.
 """
 import argparse
@@ -19,6 +25,7 @@ import tempfile
 import numpy as np
 
 import families
+import tiny_model
 
 DATA = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "data", "golden")
 U32, I32, F32, BOOL, STR, ARRAY = 4, 5, 6, 7, 8, 9
@@ -36,6 +43,8 @@ def value(kind, v):
         return struct.pack("<IIQ", ARRAY, STR, len(v)) + b"".join(map(text, v))
     if kind == "i32s":
         return struct.pack("<IIQ", ARRAY, I32, len(v)) + struct.pack(f"<{len(v)}i", *v)
+    if kind == "bools":
+        return struct.pack("<IIQ", ARRAY, BOOL, len(v)) + struct.pack(f"<{len(v)}?", *v)
     number = {"u32": (U32, "I"), "f32": (F32, "f"), "bool": (BOOL, "?")}[kind]
     return struct.pack("<I" + number[1], number[0], v)
 
@@ -80,24 +89,46 @@ def write_description(path, model):
         file.write(f'"keys": [\n{rows(model["keys"], " ")}\n],\n"tensors": [\n{rows(model["tensors"], " ")}\n]\n}}\n')
 
 
+def run_peer(peer, model, arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        path, out = os.path.join(folder, "model.gguf"), os.path.join(folder, "out.npy")
+        write_gguf(path, model)
+        subprocess.run(shlex.split(peer) + [path, *arguments, out], check=True)
+        return np.load(out)
+
+
+def write_embeddings(peer, name, model):
+    texts, left = [], list(model["tokens"])
+    for n in families.TEXTS:
+        texts.append(left[:n])
+        left = left[n:]
+    assert not left
+    parts = [run_peer(peer, model, ["--embeddings", json.dumps(texts), str(pooling)]) for pooling in range(4)]
+    for part, rows in zip(parts, [len(model["tokens"])] + 3 * [len(texts)]):
+        assert part.shape == (rows, tiny_model.N_EMBD) and np.all(np.isfinite(part))
+    write_description(os.path.join(DATA, name + ".json"), model)
+    np.concatenate(parts).astype("<f4").tofile(os.path.join(DATA, name + ".embd"))
+    print(f"{name}: embeddings of standard deviation {parts[0].std():.3f}")
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("names", nargs="*", default=[f.__name__ for f in families.FAMILIES])
+    ap.add_argument("names", nargs="*")
     ap.add_argument("--peer")
+    ap.add_argument("--peer-embeddings")
     ap.add_argument("--models")
     args = ap.parse_args()
-    for name in args.names:
+    group = families.EMBEDDING if args.peer_embeddings else families.FAMILIES
+    for name in args.names or [f.__name__ for f in group]:
         model = families.describe(name)
         if args.models:
             write_gguf(os.path.join(args.models, name + ".gguf"), model)
+        if args.peer_embeddings:
+            write_embeddings(args.peer_embeddings, name, model)
         if not args.peer:
             continue
-        with tempfile.TemporaryDirectory() as folder:
-            path, out = os.path.join(folder, "model.gguf"), os.path.join(folder, "logits.npy")
-            write_gguf(path, model)
-            subprocess.run(shlex.split(args.peer) + [path, "--logits", json.dumps(model["tokens"]), out], check=True)
-            logits = np.load(out)
-        assert logits.shape == (len(model["tokens"]), families.N_VOCAB) and np.all(np.isfinite(logits))
+        logits = run_peer(args.peer, model, ["--logits", json.dumps(model["tokens"])])
+        assert logits.shape == (len(model["tokens"]), tiny_model.N_VOCAB) and np.all(np.isfinite(logits))
         write_description(os.path.join(DATA, name + ".json"), model)
         logits.astype("<f4").tofile(os.path.join(DATA, name + ".f32"))
         print(f"{name}: standard deviation {logits.std():.3f}")

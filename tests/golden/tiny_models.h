@@ -1,5 +1,5 @@
 // The tiny models of tests/data/golden: NAME.json describes one (tests/golden/families.py), NAME.f32 holds the
-// reference engine's logits of its tokens.
+// reference engine's logits of its tokens, NAME.embd its embeddings.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -22,16 +22,17 @@ struct Golden {
   std::string name;
   nlohmann::json json;
   std::vector<Token> tokens;
-  std::vector<float> logits;  ///< [tokens, n_vocab]
+  std::vector<float> logits;  ///< [tokens, n_vocab]; or what else the file holds
   size_t n_vocab = 0;
 
-  explicit Golden(const std::string& which) : name(which) {
+  explicit Golden(const std::string& which, const std::string& results = ".f32") : name(which) {
     const std::string base = std::string(QUERN_TEST_DATA_DIR "/golden/") + name;
     std::ifstream text(base + ".json");
     REQUIRE_MESSAGE(text.good(), base);
     json = nlohmann::json::parse(text);
     tokens = json["tokens"].get<std::vector<Token>>();
-    std::ifstream in(base + ".f32", std::ios::binary | std::ios::ate);
+    std::ifstream in(base + results, std::ios::binary | std::ios::ate);
+    REQUIRE_MESSAGE(in.good(), (base + results));
     logits.resize(static_cast<size_t>(in.tellg()) / sizeof(float));
     in.seekg(0);
     in.read(reinterpret_cast<char*>(logits.data()), static_cast<std::streamsize>(logits.size() * sizeof(float)));
@@ -78,6 +79,10 @@ inline void add_key(io::GgufWriter& writer, const nlohmann::json& key) {
   if (kind == "bool") status = writer.add(name, value.get<bool>(), io::ValueType::boolean);
   if (kind == "str") status = writer.add(name, value.get<std::string>(), io::ValueType::string);
   if (kind == "strs") status = writer.add(name, value.get<std::vector<std::string>>(), io::ValueType::string);
+  if (kind == "bools") {
+    const auto flags = value.get<std::vector<bool>>();
+    status = writer.add(name, std::vector<uint64_t>(flags.begin(), flags.end()), io::ValueType::boolean);
+  }
   if (kind == "i32s") status = writer.add(name, value.get<std::vector<int64_t>>(), io::ValueType::i32);
   REQUIRE_MESSAGE(status.has_value(), status.error().message);
 }

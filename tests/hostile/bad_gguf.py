@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Malformed model files through the C interface and through `quern run`: none may crash, hang or grow the process.
+"""Malformed model files through the C interface, `quern run` and `quern check`: none may crash, hang or grow the process.
 
   bad_gguf.py --probe GGUF_PROBE [--quern QUERN] [--flips 200] [--jobs 2] [--files DIR] [--list-refused]
 
@@ -33,6 +33,7 @@ def run(command, sanitized):
         return "hang", ""
     text = done.stderr.decode("utf-8", "replace")
     if done.returncode == 0: return "ran", text
+    if command[1] == "check": return ("refused" if done.returncode == 1 else "crash"), text
     if done.returncode in (1, 2) and text.strip(): return "refused", text  # 2: the model makes no tokens of the prompt
     return "crash", f"status {done.returncode}: {text}"
 
@@ -56,6 +57,7 @@ def check(folder, a):
     rows = [line.rstrip("\n").split("\t") for line in open(os.path.join(folder, "manifest.tsv"), encoding="utf-8")][1:]
     ways = {"C interface": lambda f: [a.probe, f]}
     if a.quern: ways["quern run"] = lambda f: [a.quern, "run", f, "-p", "Hello", "-n", "4", "--temp", "0", "--raw"]
+    if a.quern: ways["quern check"] = lambda f: [a.quern, "check", f]
     failures = 0
     for way, command in ways.items():
         table = collections.defaultdict(collections.Counter)

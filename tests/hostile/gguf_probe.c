@@ -1,6 +1,8 @@
 /* Opens a model file through the C interface and uses everything that an application would: metadata, tokenizer, chat
  * template, a few steps of the forward pass, and a sampler. Meant for files that nobody should trust.
  *
+ * The check of the file has to agree with opening it.
+ *
  *   gguf_probe FILE        exit status 0: it ran; 1: refused with a message (on stderr); anything else is a defect */
 #include <quern_c.h>
 
@@ -11,6 +13,23 @@
 static int refused(const char* where) {
   fprintf(stderr, "%s: %s\n", where, quern_last_error_message());
   return quern_last_error_message()[0] == '\0' ? 3 : 1; /* an error without a message is a defect */
+}
+
+/* Whether the check of the file says what opening it has said. */
+static int check_agrees(const char* path, int opened, const char* message) {
+  quern_check_report* report = NULL;
+  quern_check_info info = QUERN_CHECK_INFO_INIT;
+  quern_check_problem problem = QUERN_CHECK_PROBLEM_INIT;
+  int agrees;
+  if (quern_check(path, NULL, &report) != 0) return 0;
+  agrees = quern_check_report_get_info(report, &info) == 0 && (info.opens != 0) == opened;
+  if (agrees && !opened)
+    agrees = quern_check_report_get_problem(report, 0, &problem) == 0 && strcmp(problem.message, message) == 0;
+  if (!agrees)
+    fprintf(stderr, "check: opens %d, first problem \"%s\"; open: %s\n", (int)info.opens,
+            problem.message ? problem.message : "", opened ? "it opens" : message);
+  quern_check_report_close(report);
+  return agrees;
 }
 
 static int use_tokenizer(const quern_model* model) {
@@ -67,7 +86,13 @@ int main(int argc, char** argv) {
   size_t i, length = 0;
   int status;
   if (argc != 2) return 2;
-  if (quern_model_open(argv[1], NULL, &model) != 0) return refused("open");
+  if (quern_model_open(argv[1], NULL, &model) != 0) {
+    char message[4096];
+    snprintf(message, sizeof message, "%s", quern_last_error_message());
+    status = refused("open");
+    return check_agrees(argv[1], 0, message) ? status : 5;
+  }
+  if (!check_agrees(argv[1], 1, "")) return 5;
   for (i = 0; i < quern_model_n_metadata(model); ++i) {
     length += strlen(quern_model_metadata_key(model, i)) + strlen(quern_model_metadata_value(model, i));
   }

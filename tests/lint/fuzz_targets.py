@@ -16,6 +16,11 @@ import tree
 PARSERS = [
     ("lib/io/gguf", "gguf"),
     ("lib/io/safetensors", "safetensors"),
+    ("lib/io/json", "tokenizer_json"),
+    ("lib/io/tokenizer_json", "tokenizer_json"),
+    ("lib/io/tokenizer_steps", "tokenizer_json"),
+    ("lib/io/sentencepiece", "sentencepiece"),
+    ("lib/io/tiktoken", "tiktoken"),
     ("lib/chat/template", "template"),
     ("lib/chat/parser", "template"),
     ("lib/chat/lexer", "template"),
@@ -23,7 +28,7 @@ PARSERS = [
     ("lib/grammar/json_schema", "json_schema"),
     ("lib/convert/imatrix", "imatrix"),
 ]
-PARSER_NAMES = re.compile(r"(^|_)(parser?|lexer|reader|gguf|gbnf|safetensors|json_schema|npy|imatrix)$")
+PARSER_NAMES = re.compile(r"(^|_)(parser?|lexer|reader|gguf|gbnf|sentencepiece|tiktoken|safetensors|json_schema|npy|imatrix)$")
 # Look like parsers by name, and read only what another one has validated.
 NOT_PARSERS = {"lib/io/reader", "lib/engine/imatrix", "lib/engine/api/imatrix"}
 

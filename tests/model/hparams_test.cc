@@ -300,6 +300,7 @@ TEST_CASE("latent attention") {
   const auto message = [&] { return keys.read("deepseek2").error().message; };
   CHECK(message() == "m.gguf: key 'deepseek2.attention.kv_lora_rank': missing");
   keys.set("attention.kv_lora_rank", uint64_t{20}).set("attention.key_length", uint64_t{10});
+  keys.set("attention.key_length_mla", uint64_t{16}).set("attention.value_length_mla", uint64_t{8});
   CHECK(message().find(
             "key_length': expected kv_lora_rank + rope.dimension_count = 26 and a value_length of 20, found 10 "
             "and 8") != std::string::npos);
@@ -315,6 +316,23 @@ TEST_CASE("latent attention") {
   CHECK(hp->attention_scale == 0.25f);
   keys.set("attention.head_count_kv", uint64_t{2});
   CHECK(message() == "m.gguf: key 'deepseek2.attention.head_count_kv': expected 1, found 2");
+}
+
+TEST_CASE("latent attention of files that have no lengths of heads once made") {
+  Keys keys;
+  keys.set("attention.head_count_kv", uint64_t{8}).set("rope.dimension_count", uint64_t{6});
+  keys.set("attention.kv_lora_rank", uint64_t{20}).set("attention.key_length", uint64_t{16});
+  keys.set("attention.value_length", uint64_t{12});
+  const auto hp = keys.read("deepseek2");
+  REQUIRE_MESSAGE(hp.has_value(), hp.error().message);
+  CHECK(hp->latent.full_cache);
+  CHECK(hp->dim(arch::Dim::kv_full, 0) == 8 * (10 + 12));
+  CHECK(hp->dim(arch::Dim::attn_full, 0) == 8 * 12);
+  CHECK(hp->attention_scale == 0.25f);
+  CHECK(Keys(keys).set("attention.head_count_kv", uint64_t{1}).read("deepseek2").error().message ==
+        "m.gguf: key 'deepseek2.attention.head_count_kv': expected 8, found 1");
+  CHECK(Keys(keys).set("attention.value_length_mla", uint64_t{10}).read("deepseek2").error().message ==
+        "m.gguf: key 'deepseek2.attention.value_length_mla': expected value_length = 12, found 10");
 }
 
 TEST_CASE("groups of experts") {
@@ -334,4 +352,105 @@ TEST_CASE("groups of experts") {
     CHECK(Keys(keys).set("expert_group_count", bad).read("deepseek2").error().message.find("expert_group_count'") !=
           std::string::npos);
   }
+}
+
+TEST_CASE("encoders: epsilon, pooling, what tokens see, activation") {
+  Keys keys;
+  keys.drop("attention.layer_norm_rms_epsilon");
+  const auto message = [&](const char* arch) {
+    const auto hp = keys.read(arch);
+    return hp ? std::string() : hp.error().message;
+  };
+  CHECK(message("bert") == "m.gguf: key 'bert.attention.layer_norm_epsilon': missing");
+  keys.set("attention.layer_norm_epsilon", 1e-12);
+  const auto bert = keys.read("bert");
+  REQUIRE(bert.has_value());
+  CHECK(bert->layer_norm_eps == 1e-12f);
+  CHECK_FALSE(bert->causal);
+  CHECK(bert->pooling == 0);
+  CHECK(bert->n_rot == 0);
+  CHECK(bert->layers[0].rope == model::LayerRope::none);
+  CHECK(bert->ffn == arch::Ffn::gelu);
+  CHECK(bert->dim(arch::Dim::positions, 0) == 512);
+  CHECK(keys.set("pooling_type", uint64_t{2}).read("bert")->pooling == 2);
+  CHECK(keys.set("attention.causal", true).read("bert")->causal);
+  CHECK(Keys().read()->causal);
+  CHECK_FALSE(Keys().set("attention.causal", false).read()->causal);
+  keys.set("pooling_type", uint64_t{5});
+  CHECK(message("bert") == "m.gguf: key 'bert.pooling_type': expected an integer from 0 to 4, found 5");
+  keys.drop("pooling_type").drop("attention.causal");
+
+  keys.set("block_count", uint64_t{5}).set("attention.sliding_window", uint64_t{8});
+  const auto modern = keys.read("modern-bert");
+  REQUIRE(modern.has_value());
+  for (const size_t layer : {0, 1, 2, 3, 4}) {
+    CHECK(modern->layers[layer].windowed == (layer % 3 != 0));
+    CHECK((modern->layers[layer].rope == model::LayerRope::local) == (layer % 3 != 0));
+  }
+  CHECK(modern->rope_local.base == 10000);
+  CHECK(modern->ffn == arch::Ffn::geglu);
+  CHECK(keys.set("hidden_activation", std::string("silu")).read("modern-bert")->ffn == arch::Ffn::swiglu);
+  CHECK(keys.set("hidden_activation", std::string("gelu")).read("modern-bert")->ffn == arch::Ffn::geglu);
+  keys.set("hidden_activation", std::string("relu"));
+  CHECK(message("modern-bert") ==
+        "m.gguf: key 'modern-bert.hidden_activation': expected gelu, geglu, silu, swish or swiglu, found 'relu'");
+}
+
+namespace {
+
+/// Six layers, every third without a window, where heads are longer and fewer.
+Keys gemma4_keys() {
+  return Keys()
+      .set("block_count", uint64_t{6})
+      .set("attention.head_count_kv", std::vector<uint64_t>{4, 4, 2, 4, 4, 2})
+      .set("attention.key_length", uint64_t{32})
+      .set("attention.value_length", uint64_t{32})
+      .set("attention.key_length_swa", uint64_t{16})
+      .set("attention.value_length_swa", uint64_t{16})
+      .set("rope.dimension_count", uint64_t{32})
+      .set("rope.dimension_count_swa", uint64_t{16})
+      .set("attention.sliding_window", uint64_t{8})
+      .set("attention.sliding_window_pattern", std::vector<uint64_t>{1, 1, 0, 1, 1, 0})
+      .set("attention.shared_kv_layers", uint64_t{3});
+}
+
+Error gemma4_error(const Keys& keys) {
+  const auto result = keys.read("gemma4");
+  REQUIRE(!result.has_value());
+  return result.error();
+}
+
+}  // namespace
+
+TEST_CASE("heads of layers with a window, and layers that use the keys and values of others") {
+  const auto hp = gemma4_keys().read("gemma4");
+  REQUIRE_MESSAGE(hp.has_value(), hp.error().message);
+  const uint32_t kv_layers[] = {0, 1, 2, 1, 1, 2};
+  for (uint32_t i = 0; i < 6; ++i) {
+    CAPTURE(i);
+    const model::LayerParams& layer = hp->layers[i];
+    CHECK(layer.k_dim == (i % 3 == 2 ? 32 : 16));
+    CHECK(layer.v_dim == layer.k_dim);
+    CHECK(layer.n_rot == layer.k_dim);
+    CHECK(layer.own_kv == (i < 3));
+    CHECK(layer.kv_layer == kv_layers[i]);
+  }
+  CHECK(hp->dim(arch::Dim::q, 0) == 8 * 16);
+  CHECK(hp->dim(arch::Dim::q, 2) == 8 * 32);
+  CHECK(hp->dim(arch::Dim::k, 2) == 2 * 32);
+  CHECK(hp->attention_scale == 1);
+  CHECK(gemma4_error(gemma4_keys().set("attention.shared_kv_layers", uint64_t{6})).message.find("shared_kv_layers") !=
+        std::string::npos);
+  // Layer 4 has a window, but of the first two, which keep keys and values, none has.
+  CHECK(gemma4_error(gemma4_keys()
+                         .set("attention.shared_kv_layers", uint64_t{4})
+                         .set("attention.head_count_kv", uint64_t{2})
+                         .set("attention.sliding_window_pattern", std::vector<uint64_t>{0, 0, 0, 0, 1, 0}))
+            .message.find("layer 4 has no earlier one") != std::string::npos);
+  CHECK(gemma4_error(gemma4_keys().set("attention.head_count_kv", std::vector<uint64_t>{4, 4, 2, 4, 2, 2}))
+            .message.find("in layer 4") != std::string::npos);
+  CHECK(gemma4_error(gemma4_keys().set("attention.value_length_swa", uint64_t{8})).message.find("value_length_swa") !=
+        std::string::npos);
+  CHECK(gemma4_error(gemma4_keys().set("rope.dimension_count_swa", uint64_t{32}))
+            .message.find("rope.dimension_count_swa") != std::string::npos);
 }

@@ -34,7 +34,8 @@ std::vector<float> all_logits(const model::LoadedModel& m, std::span<const int32
   const model::Decoder decoder(m, 512);
   const auto n = static_cast<uint32_t>(tokens.size());
   auto stream = m.backend->make_stream().value();
-  auto kv = m.backend->make_kv_store(decoder.kv_shape(compute::KvType::f32, compute::KvType::f32)).value();
+  auto kv = m.backend->make_kv_store(decoder.kv_shape(model::KvSpan::all, compute::KvType::f32, compute::KvType::f32))
+                .value();
   kv->grow((n + compute::kKvBlockTokens - 1) / compute::kKvBlockTokens).value();
   model::Workspace workspace = model::Workspace::create(*m.backend, *m.hparams, n).value();
   std::vector<int32_t> positions(n);
@@ -47,7 +48,8 @@ std::vector<float> all_logits(const model::LoadedModel& m, std::span<const int32
     rows[i] = {blocks.data(), 0, i + 1};
   }
   std::vector<float> logits(uint64_t{n} * m.hparams->n_vocab);
-  decoder.run(*stream, *kv, workspace, {tokens, positions, numbers, rows, {}, numbers, logits}, CancelToken()).value();
+  const model::DecodeBatch batch{tokens, positions, {numbers, rows}, {}, numbers, logits, {}};
+  decoder.run(*stream, {kv.get(), nullptr}, workspace, batch, CancelToken()).value();
   return logits;
 }
 

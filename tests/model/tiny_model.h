@@ -165,10 +165,11 @@ inline compute::Backend& reference_backend() {
 }
 
 inline Result<std::unique_ptr<const model::LoadedModel>> open_tiny(const TinyModel& tiny,
-                                                                   const model::OpenOptions& options = {}) {
+                                                                   const model::OpenOptions& options = {},
+                                                                   compute::Backend& backend = reference_backend()) {
   const TempFile file("tiny.gguf");
   tiny.write(file.path());
-  QUERN_TRY(std::unique_ptr<const model::LoadedModel> loaded, model::open(file.path(), reference_backend(), options));
+  QUERN_TRY(std::unique_ptr<const model::LoadedModel> loaded, model::open(file.path(), backend, options));
   return loaded;  // the mapping outlives the name
 }
 

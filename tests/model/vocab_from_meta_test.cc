@@ -108,6 +108,69 @@ TEST_CASE("a gpt2 vocabulary: defaults by its pre-tokenizer") {
   }
 }
 
+TEST_CASE("bert, t5, gemma4, rwkv: the defaults of their families") {
+  Keys bert;
+  bert.set("model", std::string("bert")).set("tokens", Strings{"[CLS]", "[SEP]", "[UNK]", "[MASK]", "\u2581a", "b"});
+  bert.set("bos_token_id", uint64_t{0}).set("seperator_token_id", uint64_t{1}).set("unknown_token_id", uint64_t{2});
+  const text::Vocab wordpiece = bert.set("mask_token_id", uint64_t{3}).read().value();
+  CHECK(wordpiece.kind == text::VocabKind::wordpiece);
+  CHECK(wordpiece.add_bos);
+  CHECK(wordpiece.add_sep);
+  CHECK(!wordpiece.add_eos);
+  CHECK(wordpiece.lowercase);
+  CHECK(wordpiece.strip_accents);
+  CHECK(wordpiece.types == std::vector<TokenType>{TokenType::control, TokenType::control, TokenType::unknown,
+                                                  TokenType::control, TokenType::normal, TokenType::normal});
+  CHECK(text::Tokenizer::build(wordpiece, "m").value()->encode("AB", {true, false}) ==
+        std::vector<int32_t>{0, 4, 5, 1});
+  CHECK(!bert.set("normalizer.lowercase", false).read()->strip_accents);
+
+  Keys t5;
+  t5.set("model", std::string("t5")).set("tokens", Strings{"<pad>", "</s>", "<unk>", "\u2581a"});
+  t5.set("precompiled_charsmap", Ints{1, -1, 255, 0});
+  const text::Vocab unigram = t5.read().value();
+  CHECK(unigram.kind == text::VocabKind::unigram);
+  CHECK(unigram.pad == 0);
+  CHECK(unigram.eos == 1);
+  CHECK(unigram.unk == 2);
+  CHECK(unigram.add_eos);
+  CHECK(!unigram.add_bos);
+  CHECK(unigram.add_space_prefix);
+  CHECK(unigram.remove_extra_whitespaces);
+  CHECK(unigram.charsmap == std::string("\x01\xFF\xFF\x00", 4));
+  CHECK(message(t5.set("precompiled_charsmap", Ints{1, 256})) ==
+        "m.gguf: 'tokenizer.ggml.precompiled_charsmap' has 256 at 1, expected bytes");
+
+  Keys gemma = bpe_keys("");
+  const text::Vocab raw = gemma.set("model", std::string("gemma4")).set("add_bos_token", false).read().value();
+  CHECK(raw.kind == text::VocabKind::raw_bpe);
+  CHECK(raw.pre == "gemma4");
+  CHECK(raw.add_bos);
+  CHECK(bpe_keys("sarvam-moe").read()->kind == text::VocabKind::raw_bpe);
+
+  Keys rwkv;
+  const text::Vocab trie = rwkv.set("model", std::string("rwkv")).set("tokens", Strings{"a", "ab"}).read().value();
+  CHECK(trie.kind == text::VocabKind::trie);
+  CHECK(!trie.add_bos);
+}
+
+TEST_CASE("ids without texts: as many as the model says") {
+  Keys none;
+  none.set("model", std::string("no_vocab")).set("general.architecture", std::string("wavtokenizer-dec"));
+  CHECK(message(none) ==
+        "m.gguf: the tokenizer has no tokens, and the key 'wavtokenizer-dec.vocab_size' that would say how many ids "
+        "there "
+        "are is missing");
+  io::MetaTable meta("m.gguf");
+  REQUIRE(meta.add({"tokenizer.ggml.model", std::string("none"), 0}).has_value());
+  REQUIRE(meta.add({"general.architecture", std::string("x"), 0}).has_value());
+  REQUIRE(meta.add({"x.vocab_size", uint64_t{12}, 0}).has_value());
+  const auto tokenizer = text::Tokenizer::build(model::vocab_from_meta(meta).value(), "m.gguf").value();
+  CHECK(tokenizer->n_tokens() == 12);
+  CHECK(tokenizer->encode("text", {true, true}).empty());
+  CHECK(tokenizer->piece(3, true) == "");
+}
+
 TEST_CASE("phi-3's special tokens swallow the whitespace after them") {
   CHECK(spm_keys().set("general.name", std::string("Phi-3 mini")).read()->strip_right == std::vector<int32_t>{2, 5});
   CHECK(spm_keys().set("general.name", std::string("Other")).read()->strip_right.empty());
@@ -115,7 +178,7 @@ TEST_CASE("phi-3's special tokens swallow the whitespace after them") {
 
 TEST_CASE("what is wrong is refused by key and value") {
   CHECK(message(Keys()) == "m.gguf: the key 'tokenizer.ggml.model' is missing");
-  for (const char* kind : {"bert", "t5", "rwkv", "plamo2", "gemma4", "none", ""}) {
+  for (const char* kind : {"plamo2", "hybriddna", "Bert", ""}) {
     const auto vocab = spm_keys().set("model", std::string(kind)).read();
     REQUIRE(!vocab);
     CHECK(vocab.error().code == Errc::unsupported);

@@ -1,5 +1,6 @@
 #include "lib/text/spm.h"
 
+#include "lib/text/byte_token.h"
 #include "tests/text/test_vocab.h"
 
 using namespace quern;
@@ -28,11 +29,11 @@ TEST_CASE("a character without a token becomes bytes, or else the unknown token,
 }
 
 TEST_CASE("byte tokens are exactly <0x00> to <0xFF>") {
-  CHECK(SpmTokenizer::byte_of("<0x0A>") == 10);
-  CHECK(SpmTokenizer::byte_of("<0xFF>") == 255);
+  CHECK(byte_of_token("<0x0A>") == 10);
+  CHECK(byte_of_token("<0xFF>") == 255);
   for (const char* text : {"<0x-1>", "<0xGG>", "<0x1>", "<0x123>", "<0x 1>", "<0x+1>", "<0x>", "", "a", "<0x0A> "}) {
     CAPTURE(text);
-    CHECK(!SpmTokenizer::byte_of(text));
+    CHECK(!byte_of_token(text));
   }
 }
 

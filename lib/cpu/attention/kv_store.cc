@@ -90,14 +90,6 @@ KvTile KvStore::tile(uint32_t block, uint32_t layer, uint32_t head) const {
   return {keys, keys + l.values_offset};
 }
 
-template <class F>
-void KvStore::each_tile(uint32_t block, F&& f) const {
-  for (uint32_t layer = 0; layer < layers_.size(); ++layer) {
-    for (uint32_t head = 0; head < shape_.layers[layer].n_heads; ++head)
-      f(tile(block, layer, head).keys, layers_[layer].head_bytes);
-  }
-}
-
 void KvStore::copy_block(uint32_t from, uint32_t to) {
   for (uint32_t layer = 0; layer < layers_.size(); ++layer) {
     for (uint32_t head = 0; head < shape_.layers[layer].n_heads; ++head)
@@ -117,18 +109,33 @@ void KvStore::move_slot(uint32_t from, uint32_t to) {
   }
 }
 
-void KvStore::read_block(uint32_t block, std::span<std::byte> out) const {
-  each_tile(block, [to = out.data()](const std::byte* tile, uint64_t n) mutable {
-    std::memcpy(to, tile, n);
-    to += n;
-  });
+void KvStore::read_block(uint32_t block, uint32_t begin, uint32_t end, std::span<std::byte> out) const {
+  std::byte* to = out.data();
+  for (uint32_t layer = 0; layer < layers_.size(); ++layer) {
+    const compute::KvLayer& dims = shape_.layers[layer];
+    const LayerLayout& l = layers_[layer];
+    for (uint32_t head = 0; head < dims.n_heads; ++head, to += l.head_bytes) {
+      const std::byte* const from = tile(block, layer, head).keys;
+      if (end - begin == kKvBlockTokens) {
+        std::memcpy(to, from, l.head_bytes);
+        continue;
+      }
+      std::memset(to, 0, l.head_bytes);
+      for (uint32_t token = begin; token < end; ++token) {
+        copy_token(codec_k_, true, dims.k_dim, from, token, to, token);
+        copy_token(codec_v_, false, dims.v_dim, from + l.values_offset, token, to + l.values_offset, token);
+      }
+    }
+  }
 }
 
 void KvStore::write_block(uint32_t block, std::span<const std::byte> in) {
-  each_tile(block, [from = in.data()](std::byte* tile, uint64_t n) mutable {
-    std::memcpy(tile, from, n);
-    from += n;
-  });
+  const std::byte* from = in.data();
+  for (uint32_t layer = 0; layer < layers_.size(); ++layer) {
+    const uint64_t n = layers_[layer].head_bytes;
+    for (uint32_t head = 0; head < shape_.layers[layer].n_heads; ++head, from += n)
+      std::memcpy(tile(block, layer, head).keys, from, n);
+  }
 }
 
 std::string KvStore::layout() const {

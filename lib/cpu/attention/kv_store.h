@@ -29,7 +29,7 @@ class KvStore final : public compute::KvStore {
   uint64_t block_bytes() const override { return block_bytes_; }
   void copy_block(uint32_t from, uint32_t to) override;
   void move_slot(uint32_t from, uint32_t to) override;
-  void read_block(uint32_t block, std::span<std::byte> out) const override;
+  void read_block(uint32_t block, uint32_t begin, uint32_t end, std::span<std::byte> out) const override;
   void write_block(uint32_t block, std::span<const std::byte> in) override;
   std::string layout() const override;
 
@@ -49,9 +49,6 @@ class KvStore final : public compute::KvStore {
     std::byte* slab;
     uint32_t index, n_blocks;
   };
-  /// f(tile of a head, its bytes) for all layers and heads of a block, in order.
-  template <class F>
-  void each_tile(uint32_t block, F&& f) const;
   compute::KvShape shape_;
   KvCodec codec_k_, codec_v_;
   std::vector<LayerLayout> layers_;

@@ -4,8 +4,7 @@
 #define HWY_TARGET_INCLUDE "lib/cpu/kernels/elementwise.cc"
 #include "hwy/foreach_target.h"
 
-#include "hwy/contrib/math/math-inl.h"
-#include "hwy/highway.h"
+#include "lib/cpu/sigmoid-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
@@ -44,12 +43,29 @@ void softcap_row(float* x, float cap, size_t n) {
                    [df, scale](VF a, VF) HWY_ATTR { return hn::Mul(scale, hn::Tanh(df, hn::Div(a, scale))); });
 }
 
-/// x * sigmoid(y)
-HWY_INLINE VF times_sigmoid(VF x, VF y) {
+void sigmoid_row(float* x, size_t n) {
+  combine_elements(x, x, x, n, [](VF a, VF) HWY_ATTR { return times_sigmoid(hn::Set(DF(), 1.0f), a); });
+}
+
+void decay_row(float* x, const float* rate, size_t n) {
+  combine_elements(x, rate, x, n, [](VF a, VF r) HWY_ATTR {
+    const DF df;
+    // From 20 on, ln(1 + exp(x)) is x in float32.
+    const VF limit = hn::Set(df, 20.0f), softplus = hn::Log1p(df, hn::Exp(df, hn::Min(a, limit)));
+    const VF exponent = hn::Mul(r, hn::IfThenElse(hn::Gt(a, limit), a, softplus));
+    return hn::Exp(df, hn::Min(exponent, hn::Set(df, 88.0f)));  // Exp() is for numbers up to 104
+  });
+}
+
+/// By tanh: (1 + tanh(y)) / 2 = sigmoid(2 y).
+HWY_INLINE VF gelu(VF x) {
   const DF df;
-  const VF one = hn::Set(df, 1.0f);
-  const VF exponent = hn::Min(hn::Neg(y), hn::Set(df, 88.0f));  // Exp() is for numbers up to 104
-  return hn::Mul(x, hn::Div(one, hn::Add(one, hn::Exp(df, exponent))));
+  const VF linear = hn::Set(df, 1.5957691f), cubic = hn::Set(df, 0.07135481f);  // 2 sqrt(2 / pi), that * 0.044715
+  return times_sigmoid(x, hn::Mul(x, hn::MulAdd(hn::Mul(x, x), cubic, linear)));
+}
+
+void gelu_row(float* x, size_t n) {
+  combine_elements(x, x, x, n, [](VF a, VF) HWY_ATTR { return gelu(a); });
 }
 
 void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, size_t n) {
@@ -67,13 +83,11 @@ void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, 
     });
     return;
   }
-  // (1 + tanh(y)) / 2 = sigmoid(2 y)
-  combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR {
-    const DF df;
-    const VF linear = hn::Set(df, 1.5957691f), cubic = hn::Set(df, 0.07135481f);  // 2 sqrt(2 / pi), that * 0.044715
-    const VF y = hn::Mul(g, hn::MulAdd(hn::Mul(g, g), cubic, linear));
-    return hn::Mul(times_sigmoid(g, y), u);
-  });
+  if (kind == compute::Glu::sigmoid) {
+    combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR { return times_sigmoid(u, g); });
+    return;
+  }
+  combine_elements(gate, up, out, n, [](VF g, VF u) HWY_ATTR { return hn::Mul(gelu(g), u); });
 }
 
 }  // namespace quern::cpu::HWY_NAMESPACE
@@ -86,7 +100,10 @@ HWY_EXPORT(add_row);
 HWY_EXPORT(add_scaled_row);
 HWY_EXPORT(scale_row);
 HWY_EXPORT(softcap_row);
+HWY_EXPORT(gelu_row);
 HWY_EXPORT(glu_row);
+HWY_EXPORT(sigmoid_row);
+HWY_EXPORT(decay_row);
 
 void add_row(float* x, const float* y, size_t n) { HWY_DYNAMIC_DISPATCH(add_row)(x, y, n); }
 void add_scaled_row(float* x, const float* y, float factor, size_t n) {
@@ -96,6 +113,9 @@ void scale_row(const float* x, float factor, float* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(scale_row)(x, factor, out, n);
 }
 void softcap_row(float* x, float cap, size_t n) { HWY_DYNAMIC_DISPATCH(softcap_row)(x, cap, n); }
+void gelu_row(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(gelu_row)(x, n); }
+void sigmoid_row(float* x, size_t n) { HWY_DYNAMIC_DISPATCH(sigmoid_row)(x, n); }
+void decay_row(float* x, const float* rate, size_t n) { HWY_DYNAMIC_DISPATCH(decay_row)(x, rate, n); }
 void glu_row(compute::Glu kind, const float* gate, const float* up, float* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(glu_row)(kind, gate, up, out, n);
 }

@@ -1,5 +1,6 @@
 #include "lib/cpu/kernels/rms_norm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #undef HWY_TARGET_INCLUDE
@@ -12,7 +13,7 @@ HWY_BEFORE_NAMESPACE();
 namespace quern::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-void rms_norm_row(const float* x, const float* weight, float eps, float* out, size_t n) {
+HWY_INLINE float sum_of_squares(const float* x, size_t n) {
   const hn::ScalableTag<float> df;
   const size_t lanes = hn::Lanes(df);
   // 32 chains: those of the elements 0 .. 15 and 16 .. 31 of every 32.
@@ -31,15 +32,37 @@ void rms_norm_row(const float* x, const float* weight, float eps, float* out, si
     even[v] = hn::MulAdd(a, a, even[v]);
   }
   for (size_t v = 0; v < kSumVectors; ++v) even[v] = hn::Add(even[v], odd[v]);
-  const double mean = static_cast<double>(sum_of(even)) / static_cast<double>(n);
+  return sum_of(even);
+}
+
+void rms_norm_row(const float* x, const float* weight, float eps, float* out, size_t n) {
+  const hn::ScalableTag<float> df;
+  const size_t lanes = hn::Lanes(df);
+  const double mean = static_cast<double>(sum_of_squares(x, n)) / static_cast<double>(n);
   const auto inverse = hn::Set(df, static_cast<float>(1.0 / std::sqrt(mean + static_cast<double>(eps))));
-  for (i = 0; i + lanes <= n; i += lanes) {
+  size_t i = 0;
+  if (weight == nullptr) {
+    for (; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(df, x + i), inverse), df, out + i);
+    if (i < n) hn::StoreN(hn::Mul(hn::LoadN(df, x + i, n - i), inverse), df, out + i, n - i);
+    return;
+  }
+  for (; i + lanes <= n; i += lanes) {
     hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(df, x + i), inverse), hn::LoadU(df, weight + i)), df, out + i);
   }
   if (i < n) {
     hn::StoreN(hn::Mul(hn::Mul(hn::LoadN(df, x + i, n - i), inverse), hn::LoadN(df, weight + i, n - i)), df, out + i,
                n - i);
   }
+}
+
+void l2_norm_row(float* x, float eps, size_t n) {
+  const hn::ScalableTag<float> df;
+  const size_t lanes = hn::Lanes(df);
+  const double length = std::sqrt(static_cast<double>(sum_of_squares(x, n)));
+  const auto inverse = hn::Set(df, static_cast<float>(1.0 / std::max(length, static_cast<double>(eps))));
+  size_t i = 0;
+  for (; i + lanes <= n; i += lanes) hn::StoreU(hn::Mul(hn::LoadU(df, x + i), inverse), df, x + i);
+  if (i < n) hn::StoreN(hn::Mul(hn::LoadN(df, x + i, n - i), inverse), df, x + i, n - i);
 }
 
 }  // namespace quern::cpu::HWY_NAMESPACE
@@ -49,10 +72,12 @@ HWY_AFTER_NAMESPACE();
 namespace quern::cpu {
 
 HWY_EXPORT(rms_norm_row);
+HWY_EXPORT(l2_norm_row);
 
 void rms_norm_row(const float* x, const float* weight, float eps, float* out, size_t n) {
   HWY_DYNAMIC_DISPATCH(rms_norm_row)(x, weight, eps, out, n);
 }
+void l2_norm_row(float* x, float eps, size_t n) { HWY_DYNAMIC_DISPATCH(l2_norm_row)(x, eps, n); }
 
 }  // namespace quern::cpu
 #endif  // HWY_ONCE

@@ -101,6 +101,14 @@ Status Context::sequence_remove(int32_t sequence, int32_t from, int32_t to) {
   });
 }
 
+Result<int32_t> Context::sequence_rewind(int32_t sequence, int32_t position) {
+  return engine::guarded([&]() -> Result<int32_t> {
+    QUERN_TRY(const int32_t reached, impl_->inner->rewind(sequence, position));
+    impl_->tokens[static_cast<size_t>(sequence)].resize(impl_->inner->sequence(sequence).size());
+    return reached;
+  });
+}
+
 Status Context::sequence_keep(int32_t sequence) {
   return engine::guarded([&]() -> Status {
     QUERN_CHECK(impl_->inner->keep(sequence));

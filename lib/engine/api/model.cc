@@ -7,15 +7,10 @@
 namespace quern {
 namespace {
 
-Result<std::string> optional_text(const io::MetaTable& meta, std::string_view key) {
-  QUERN_TRY(const std::string* text, meta.get_string(key));
-  return text ? *text : std::string();
-}
-
-Result<ModelInfo> describe(const model::LoadedModel& loaded) {
+ModelInfo describe(const model::LoadedModel& loaded, std::string name) {
   ModelInfo info;
   info.path = loaded.file.path;
-  QUERN_TRY(info.name, optional_text(loaded.file.meta, "general.name"));
+  info.name = std::move(name);
   info.architecture = loaded.architecture;
   info.file_type = loaded.file_type;
   info.n_parameters = loaded.n_parameters;
@@ -61,8 +56,9 @@ Result<Model> Model::open(const std::string& path, const ModelOptions& options) 
     auto tokenizer = std::make_shared<Tokenizer::Impl>();
     tokenizer->loaded = impl->loaded;
     impl->tokenizer = Tokenizer(std::move(tokenizer));
-    QUERN_TRY(impl->info, describe(*impl->loaded));
-    QUERN_TRY(impl->chat_template, optional_text(impl->loaded->file.meta, "tokenizer.chat_template"));
+    QUERN_TRY(engine::ModelTexts texts, engine::model_texts(impl->loaded->file.meta));
+    impl->info = describe(*impl->loaded, std::move(texts.name));
+    impl->chat_template = std::move(texts.chat_template);
     Model model;
     model.impl_ = std::move(impl);
     return model;

@@ -11,7 +11,8 @@ namespace quern::model {
 
 /// The tokens of a pass, as attention sees them.
 struct AttentionPass {
-  compute::KvStore& kv;
+  compute::KvStore* kv;                         ///< the layer's cache
+  uint32_t kv_layer;                            ///< the layer's number in it
   std::span<const uint32_t> slots;              ///< where each row's key and value go
   std::span<const compute::AttentionRow> rows;  ///< what each row attends to
   compute::Mat cos_sin;                         ///< each row's rotary angles; none where the layer does not rotate
@@ -22,9 +23,9 @@ struct AttentionPass {
 /// All rows of x.
 void attention(const Block& block, const AttentionPass& pass, compute::Mat x);
 
-/// Stores the keys and values of all rows of x, but attends with the rows `picked` (increasing) alone. `rows` of the
-/// pass are those of the picked ones. Returns their residual stream, in the workspace's own matrix.
-compute::Mat attention_of_picked(const Block& block, const AttentionPass& pass, compute::Mat x,
-                                 std::span<const uint32_t> picked);
+/// Stores the keys and values of all rows of x, but attends with the rows `picked` (increasing) alone, for which there
+/// is a pass of their own. Returns their residual stream, in the workspace's own matrix.
+compute::Mat attention_of_picked(const Block& block, const AttentionPass& all, const AttentionPass& of_picked,
+                                 compute::Mat x, std::span<const uint32_t> picked);
 
 }  // namespace quern::model

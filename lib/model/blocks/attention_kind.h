@@ -29,5 +29,6 @@ struct AttentionKind {
 
 extern const AttentionKind kGroupedAttention;
 extern const AttentionKind kLatentAttention;
+extern const AttentionKind kFullLatentAttention;
 
 }  // namespace quern::model

@@ -29,10 +29,21 @@ struct Block {
   }
   /// out = x where the model has no such norm; out may be x.
   void normalize(compute::Mat x, arch::Slot slot, compute::Mat out) const {
-    if (const compute::Weight* const norm = weights.find(slot, layer)) {
-      stream.rms_norm(x, *norm, hparams.rms_eps, out);
+    if (weights.find(slot, layer) != nullptr) {
+      apply_norm(x, slot, out);
     } else {
       stream.copy(x, out);
+    }
+  }
+  /// The same for a norm that the model has.
+  void apply_norm(compute::Mat x, arch::Slot slot, compute::Mat out) const {
+    const compute::Weight& norm = weight(slot);
+    if (spec.norm == arch::Norm::layer) {
+      const arch::Slot bias = arch::bias_of(slot);
+      stream.layer_norm(x, norm, bias == arch::Slot::none ? nullptr : weights.find(bias, layer), hparams.layer_norm_eps,
+                        out);
+    } else {
+      stream.rms_norm(x, norm, hparams.rms_eps, out);
     }
   }
   /// Every head of x on its own, or all at once (as the norm's weight is long), where the model has such a norm.
@@ -41,14 +52,26 @@ struct Block {
     if (norm == nullptr) return;
     const uint32_t length = norm->cols();
     const compute::Mat heads{x.buffer, x.offset, x.rows * (x.cols / length), length, length};
-    stream.rms_norm(heads, *norm, hparams.rms_eps, heads);
+    apply_norm(heads, slot, heads);
   }
-  /// x += what a block has made of it, which is overwritten; first normalized, where the model does so.
-  void add_to(compute::Mat x, compute::Mat made, arch::Slot post_norm) const {
-    if (const compute::Weight* const norm = weights.find(post_norm, layer))
-      stream.rms_norm(made, *norm, hparams.rms_eps, made);
+  /// The norms at the end of a block.
+  struct EndNorms {
+    arch::Slot post_norm;  ///< of what it has made
+    arch::Slot end_norm;   ///< of the sum
+  };
+  static constexpr EndNorms kAttentionEnd{arch::Slot::attn_post_norm, arch::Slot::attn_end_norm};
+  static constexpr EndNorms kFfnEnd{arch::Slot::ffn_post_norm, arch::Slot::ffn_end_norm};
+  /// Every `length` elements of x on their own, without a weight.
+  void normalize_values(compute::Mat x, uint32_t length) const {
+    const compute::Mat heads{x.buffer, x.offset, x.rows * (x.cols / length), length, length};
+    stream.rms_norm(heads, hparams.rms_eps, heads);
+  }
+  /// x += what a block has made of it, which is overwritten, with the norms that the model has.
+  void add_to(compute::Mat x, compute::Mat made, const EndNorms& norms) const {
+    if (weights.find(norms.post_norm, layer) != nullptr) apply_norm(made, norms.post_norm, made);
     if (hparams.residual_scale != 1) stream.scale(made, hparams.residual_scale);
     stream.add(x, made);
+    if (weights.find(norms.end_norm, layer) != nullptr) apply_norm(x, norms.end_norm, x);
   }
   compute::RopePairs rope_pairs() const {
     return spec.rope == arch::Rope::halves ? compute::RopePairs::halves : compute::RopePairs::interleaved;
@@ -57,18 +80,19 @@ struct Block {
     compute::AttentionShape shape;
     shape.n_heads = params().n_head;
     shape.n_kv_heads = params().n_head_kv;
-    shape.k_dim = hparams.k_dim;
-    shape.v_dim = hparams.v_dim;
+    shape.k_dim = params().k_dim;
+    shape.v_dim = params().v_dim;
     shape.scale = hparams.attention_scale;
     shape.softcap = hparams.attention_softcap;
     shape.sinks = weights.find(arch::Slot::attn_sinks, layer);
     return shape;
   }
   compute::Glu glu() const {
-    switch (spec.ffn) {
+    switch (hparams.ffn) {
       case arch::Ffn::swiglu:
         return compute::Glu::silu;
       case arch::Ffn::geglu:
+      case arch::Ffn::gelu:
         return compute::Glu::gelu;
       case arch::Ffn::clipped_swiglu:
         return compute::Glu::clipped_silu;

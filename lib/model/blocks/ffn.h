@@ -1,4 +1,5 @@
-// The feed-forward block: x += W_down (f(W_gate n) * W_up n) with n = norm(x). Shazeer 2020 (arXiv 2002.05202).
+// The feed-forward block: x += W_down (f(W_gate n) * W_up n) with n = norm(x). Shazeer 2020 (arXiv 2002.05202). Or
+// without a gate: x += W_down gelu(W_up n).
 #pragma once
 
 #include "lib/model/blocks/block.h"

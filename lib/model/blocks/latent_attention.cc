@@ -43,7 +43,7 @@ void store(const Block& block, const AttentionPass& pass, const AttentionProduct
   const Mat key = key_value.items[0].out, c = key.columns(0, rank), r = key.columns(rank, n_rot);
   block.normalize(c, Slot::attn_kv_a_norm, c);
   block.stream.rope(r, n_rot, n_rot, block.rope_pairs(), pass.cos_sin);
-  block.stream.kv_store(pass.kv, block.layer, key, c, pass.slots);
+  block.stream.kv_store(*pass.kv, pass.kv_layer, key, c, pass.slots);
 }
 
 void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
@@ -64,13 +64,13 @@ void attend(const Block& block, const AttentionPass& pass, Mat q, Mat x) {
   if (pass.warmth.buffer != nullptr) block.stream.scale_rows(moved, pass.warmth);
 
   const Mat mixed = block.space.attn.mat(rows, block.dim(Dim::attn));
-  block.stream.attention(pass.kv, block.layer, block.attention_shape(), moved, pass.rows, mixed);
+  block.stream.attention(*pass.kv, pass.kv_layer, block.attention_shape(), moved, pass.rows, mixed);
   const Mat values = block.space.full_heads.mat(rows, block.dim(Dim::attn_full));
   multiply_heads(block, pass, Slot::attn_v_b, of_heads(mixed, latent.kv_rank, 0, latent.kv_rank),
                  of_heads(values, latent.v_dim, 0, latent.v_dim));
   const MatmulTarget out = block.product(Slot::attn_output, Slot::none, block.space.norm.mat(rows, x.cols));
   block.stream.matmul(values, {&out, 1});
-  block.add_to(x, out.out, Slot::attn_post_norm);
+  block.add_to(x, out.out, Block::kAttentionEnd);
 }
 
 }  // namespace

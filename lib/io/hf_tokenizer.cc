@@ -1,0 +1,93 @@
+#include "lib/io/hf_tokenizer.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <system_error>
+
+#include "lib/base/file.h"
+#include "lib/io/names.h"
+#include "lib/io/sentencepiece.h"
+#include "lib/io/tiktoken.h"
+#include "lib/io/tokenizer_companions.h"
+#include "lib/io/tokenizer_json.h"
+
+namespace quern::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr uint64_t kMaxBytes = uint64_t{256} << 20;
+constexpr std::array<std::string_view, 6> kFileNames = {"tokenizer.json",          "tokenizer.model", "spiece.model",
+                                                        "sentencepiece.bpe.model", "tiktoken.model",  "qwen.tiktoken"};
+constexpr std::string_view kModelName = "tokenizer.model";
+
+bool begins_as_json(std::span<const std::byte> bytes) {
+  const auto first = std::find_if(bytes.begin(), bytes.end(), [](std::byte b) {
+    const char c = static_cast<char>(b);
+    return c != ' ' && c != '\n' && c != '\r' && c != '\t';
+  });
+  return first != bytes.end() && *first == std::byte{'{'};
+}
+
+Result<TokenizerParts> parse_file(std::span<const std::byte> bytes, const std::string& path) {
+  QUERN_ENSURE(bytes.size() <= kMaxBytes, Errc::unsupported, path, ": has ", bytes.size(), " bytes, at most ",
+               kMaxBytes, " are supported");
+  if (begins_as_json(bytes)) {
+    QUERN_TRY(const Json json, parse_json(bytes, path));
+    QUERN_ENSURE(looks_like_tokenizer_json(json), Errc::format, path,
+                 ": not a tokenizer.json: it has no 'model' with a 'vocab'");
+    return parse_tokenizer_json(json, path);
+  }
+  if (looks_like_sentencepiece(bytes)) return parse_sentencepiece(bytes, path);
+  if (looks_like_ranks(bytes)) return parse_tiktoken(bytes, path);
+  return fail(Errc::format, path,
+              ": is neither a tokenizer.json nor a SentencePiece model nor a rank file of tiktoken");
+}
+
+/// The scores of a SentencePiece model with the same pieces.
+Status take_scores(const std::string& folder, TokenizerParts& parts) {
+  auto file = base::FileBytes::open(cat(folder, "/", kModelName), {});
+  if (!file || !looks_like_sentencepiece(file->bytes())) return {};
+  const auto model = parse_sentencepiece(file->bytes(), file->path());
+  // One that cannot be read, or is of something else, is no fault of the tokenizer.json, which says all that is needed.
+  if (!model || model->model != parts.model || model->tokens.size() > parts.tokens.size()) return {};
+  if (!std::equal(model->tokens.begin(), model->tokens.end(), parts.tokens.begin())) return {};
+  std::copy(model->scores.begin(), model->scores.end(), parts.scores.begin());
+  return {};
+}
+
+Result<std::string> find_in(const std::string& folder) {
+  std::error_code error;
+  for (const std::string_view name : kFileNames) {
+    std::string path = cat(folder, "/", name);
+    if (fs::is_regular_file(path, error)) return path;
+  }
+  return fail(Errc::not_found, folder, ": the folder has no tokenizer: neither tokenizer.json nor tokenizer.model");
+}
+
+}  // namespace
+
+bool looks_like_tokenizer(std::span<const std::byte> bytes) {
+  return begins_as_json(bytes) || looks_like_sentencepiece(bytes) || looks_like_ranks(bytes);
+}
+
+Result<MetaTable> read_hf_tokenizer(const std::string& path) {
+  std::error_code error;
+  const bool is_folder = fs::is_directory(path, error);
+  std::string folder = path, file = path;
+  if (is_folder) {
+    QUERN_TRY(file, find_in(path));
+  } else {
+    folder = fs::path(path).parent_path().string();
+    if (folder.empty()) folder = ".";
+  }
+  QUERN_TRY(const auto bytes, base::FileBytes::open(file, {}));
+  QUERN_TRY(TokenizerParts parts, parse_file(bytes.bytes(), file));
+  const bool complete = begins_as_json(bytes.bytes());
+  if (complete && parts.model == "llama") QUERN_CHECK(take_scores(folder, parts));
+  QUERN_CHECK(read_companions(folder, complete, parts));
+  return to_meta(std::move(parts));
+}
+
+}  // namespace quern::io
