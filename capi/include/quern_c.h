@@ -271,9 +271,12 @@ typedef struct quern_context_options {
   uint32_t n_seq_max; /* sequence ids are 0 ... n_seq_max-1. 0: 1 */
   int32_t type_k;     /* QUERN_CACHE_... */
   int32_t type_v;
+  /* Points that a sequence can go back to although layers with a sliding window have forgotten what they saw there: of
+     one sequence; the oldest goes first. 0: 32, below 0: none. */
+  int64_t n_checkpoints;
 } quern_context_options;
 #define QUERN_CONTEXT_OPTIONS_INIT \
-  { sizeof(quern_context_options), 0, 0, 0, QUERN_CACHE_F16, QUERN_CACHE_F16 }
+  { sizeof(quern_context_options), 0, 0, 0, QUERN_CACHE_F16, QUERN_CACHE_F16, 0 }
 
 /* One token of a batch. */
 typedef struct quern_batch_token {
@@ -316,9 +319,17 @@ QUERN_API int32_t quern_context_next_position(const quern_context* context, int3
 /* The tokens of a sequence, in the order of their positions. */
 QUERN_API quern_status quern_context_sequence_tokens(const quern_context* context, int32_t sequence,
                                                      quern_token* buffer, size_t capacity, size_t* needed);
-/* Forgets the tokens of a sequence at positions [from, to); to < 0 means the end. Later positions stay as they are. */
+/* Forgets the tokens of a sequence at positions [from, to); to < 0 means the end. Later positions stay as they are.
+   QUERN_ERROR_UNSUPPORTED where the sequence would end at a position that it cannot go back to. */
 QUERN_API quern_status quern_context_sequence_remove(quern_context* context, int32_t sequence, int32_t from,
                                                      int32_t to);
+/* Goes back to `position`, or as close before it as the model's memory allows: forgets everything from *reached on,
+   from where the caller decodes again. That is `position`, or the sequence's end if that comes first, for models whose
+   layers all see the whole sequence. Layers with a sliding window forget: there, the last 64 positions and the
+   checkpoints can be gone back to (the end of each decode that brought the sequence several tokens, and one every 8192
+   tokens); otherwise *reached is 0, and the sequence empty. */
+QUERN_API quern_status quern_context_sequence_rewind(quern_context* context, int32_t sequence, int32_t position,
+                                                     int32_t* reached);
 /* Forgets every sequence but this one. */
 QUERN_API quern_status quern_context_sequence_keep(quern_context* context, int32_t sequence);
 /* Makes `to` a copy of `from`, sharing memory until they diverge. */

@@ -1,4 +1,7 @@
 // Contexts: sequences and the forward pass.
+#include <algorithm>
+#include <cstdint>
+
 #include "capi/src/door.h"
 
 using namespace quern::capi;
@@ -41,6 +44,8 @@ quern_status read_context_options(const quern_context_options* given, ContextOpt
   out.n_ctx = o.n_ctx;
   if (o.n_batch) out.n_batch = o.n_batch;
   if (o.n_seq_max) out.n_seq_max = o.n_seq_max;
+  if (o.n_checkpoints > UINT32_MAX) return refuse(Errc::argument, "n_checkpoints: " + std::to_string(o.n_checkpoints));
+  if (o.n_checkpoints != 0) out.n_checkpoints = static_cast<uint32_t>(std::max<int64_t>(o.n_checkpoints, 0));
   QUERN_C_CHECK(read_cache_type(o.type_k, "type_k", out.type_k));
   return read_cache_type(o.type_v, "type_v", out.type_v);
 }
@@ -129,6 +134,18 @@ quern_status quern_context_sequence_tokens(const quern_context* context, int32_t
 quern_status quern_context_sequence_remove(quern_context* context, int32_t sequence, int32_t from, int32_t to) {
   QUERN_C_NEED(context);
   return guard([&] { return finish(context->context->sequence_remove(sequence, from, to)); });
+}
+
+quern_status quern_context_sequence_rewind(quern_context* context, int32_t sequence, int32_t position,
+                                           int32_t* reached) {
+  QUERN_C_NEED(context);
+  QUERN_C_NEED(reached);
+  return guard([&] {
+    const auto result = context->context->sequence_rewind(sequence, position);
+    if (!result) return refuse(result.error());
+    *reached = *result;
+    return QUERN_OK;
+  });
 }
 
 quern_status quern_context_sequence_keep(quern_context* context, int32_t sequence) {

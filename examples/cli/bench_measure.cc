@@ -68,10 +68,7 @@ class Runner {
 
   /// Seconds for the prompt, if any, and then n_gen tokens, one after the other, in each of the sequences.
   Result<double> repetition(uint32_t n_gen) {
-    for (uint32_t s = 0; s < test_.n_parallel; ++s) {
-      const Status status = context_.sequence_remove(static_cast<int32_t>(s), static_cast<int32_t>(test_.n_depth));
-      if (!status) return status.error();
-    }
+    if (Status status = go_back(); !status) return status.error();
     const auto prompt = text(test_.n_depth, test_.n_prompt);
     const uint32_t at = test_.n_depth + test_.n_prompt;
     const auto start = Clock::now();
@@ -93,6 +90,18 @@ class Runner {
       }
     }
     return batch;
+  }
+
+  /// Every sequence has the test's depth again. Layers with a sliding window may have to begin before it.
+  Status go_back() {
+    std::vector<BatchToken> missing;
+    for (int32_t s = 0; s < static_cast<int32_t>(test_.n_parallel); ++s) {
+      const auto depth = static_cast<int32_t>(test_.n_depth);
+      const auto reached = context_.sequence_rewind(s, depth);
+      if (!reached) return reached.error();
+      for (int32_t at = *reached; at < depth; ++at) missing.push_back({tokens_.next(), at, s, false});
+    }
+    return decode_all(missing);
   }
 
   Status decode_all(const std::vector<BatchToken>& batch) {

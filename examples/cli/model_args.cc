@@ -51,6 +51,11 @@ void add_context_args(CLI::App& command, ContextArgs& args) {
       ->type_name("TYPE");
   command.add_option("--cache-type-v", args.type_v, "-ctv: type of cached values: f16, f32, q8_0, q4_0 (f16)")
       ->type_name("TYPE");
+  command
+      .add_option("--ctx-checkpoints", args.n_checkpoints,
+                  "-ctxcp: points that a text can go back to in models with sliding windows (32)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 4096));
 }
 
 Result<std::string> resolve_model(const std::string& name) {
@@ -124,6 +129,7 @@ Result<ContextOptions> context_options(const ContextArgs& args) {
   options.n_batch = args.n_batch;
   options.type_k = *type_k;
   options.type_v = *type_v;
+  options.n_checkpoints = args.n_checkpoints;
   return options;
 }
 

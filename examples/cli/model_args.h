@@ -26,6 +26,7 @@ struct ContextArgs {
   uint32_t n_ctx = 0;
   uint32_t n_batch = 512;
   std::string type_k = "f16", type_v = "f16";
+  uint32_t n_checkpoints = 32;
 };
 
 /// MODEL as the first argument or after -m; threads and where they run, where `with_threads`.

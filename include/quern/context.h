@@ -24,9 +24,9 @@ struct ContextOptions {
   CacheType type_k = CacheType::f16;
   CacheType type_v = CacheType::f16;
   /// Of one sequence; the oldest goes first. Points that a sequence can go back to although layers with a sliding
-  /// window have forgotten what they saw there: the end of each decode() that brought it several tokens, and one every
-  /// 8192 tokens. A checkpoint takes the memory of one window, less what it shares. Models without such layers need
-  /// none.
+  /// window, or recurrent ones, have forgotten what they saw there: the end of each decode() that brought it several
+  /// tokens, and one every 8192 tokens. A checkpoint takes the memory of one window, less what it shares, or of one
+  /// state; of states there are at most as many as 512 MiB hold, and two. Models without such layers need none.
   uint32_t n_checkpoints = 32;
 };
 
@@ -79,8 +79,8 @@ class Context {
   /// Goes back to `position`, or as close before it as the model's memory allows: forgets everything from the position
   /// that is returned, from which the caller decodes again. That is `position`, or the sequence's end if that comes
   /// first, for models whose layers all see the whole sequence. Layers with a sliding window forget: there, the last 64
-  /// positions and the checkpoints (ContextOptions) can be gone back to; otherwise the result is 0, and the sequence
-  /// empty.
+  /// positions and the checkpoints (ContextOptions) can be gone back to, and with recurrent layers the checkpoints
+  /// alone; otherwise the result is 0, and the sequence empty.
   Result<int32_t> sequence_rewind(int32_t sequence, int32_t position);
   /// Forgets every sequence but this one.
   Status sequence_keep(int32_t sequence);

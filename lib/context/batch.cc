@@ -103,4 +103,20 @@ Status place_window(std::span<const BatchToken> batch, size_t begin, size_t coun
   return {};
 }
 
+Result<StateRows> place_states(std::span<const BatchToken> pass, std::span<Sequence> sequences, Cache& cache) {
+  StateRows out;
+  const std::vector<Share> shares = shares_of(pass, sequences.size());
+  out.rows.resize(shares.size());
+  std::vector<size_t> number(sequences.size());  // of a sequence among the shares
+  for (size_t s = 0; s < shares.size(); ++s) number[static_cast<size_t>(shares[s].sequence)] = s;
+  for (size_t i = 0; i < pass.size(); ++i)
+    out.rows[number[static_cast<size_t>(pass[i].sequence)]].push_back(static_cast<uint32_t>(i));
+  for (size_t s = 0; s < shares.size(); ++s) {
+    QUERN_TRY(compute::StateRun run, sequences[static_cast<size_t>(shares[s].sequence)].next_state(cache));
+    run.rows = out.rows[s];
+    out.runs.push_back(run);
+  }
+  return out;
+}
+
 }  // namespace quern::context

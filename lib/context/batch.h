@@ -39,6 +39,14 @@ struct PlacedBatch {
 /// attention rows point into the sequences' block tables: valid until these change.
 Result<PlacedBatch> place(std::span<const BatchToken> batch, std::span<Sequence> sequences, Cache& cache);
 
+/// The tokens of a pass by sequence, as recurrent layers take them.
+struct StateRows {
+  std::vector<std::vector<uint32_t>> rows;
+  std::vector<compute::StateRun> runs;  ///< point into rows
+};
+/// The caller rolls back if it fails.
+Result<StateRows> place_states(std::span<const BatchToken> pass, std::span<Sequence> sequences, Cache& cache);
+
 /// Appends the tokens [begin, begin + count) to the layers with a window: just before their pass, so that a long batch
 /// takes no more blocks than a window and a pass need. The caller rolls back if it fails.
 Status place_window(std::span<const BatchToken> batch, size_t begin, size_t count, std::span<Sequence> sequences,

@@ -37,6 +37,11 @@ uint64_t window_blocks_needed(const CacheOptions& options) {
   return std::min<uint64_t>(most, n_window_blocks(options));
 }
 
+uint32_t checkpoints_with(uint64_t state_bytes, uint32_t wanted) {
+  const uint64_t fit = std::max<uint64_t>(2, kCheckpointStateBytes / std::max<uint64_t>(state_bytes, 1));
+  return static_cast<uint32_t>(std::min<uint64_t>(wanted, fit));
+}
+
 }  // namespace
 
 Result<Cache> Cache::create(compute::Backend& backend, const model::KvMap& map, bool quantized,
@@ -50,6 +55,11 @@ Result<Cache> Cache::create(compute::Backend& backend, const model::KvMap& map, 
   cache.pool = std::make_unique<BlockPool>(cache.store.get(), n_blocks(options));
   if (cache.window_store != nullptr)
     cache.window_pool = std::make_unique<BlockPool>(cache.window_store.get(), n_window_blocks(options));
+  if (!options.states.layers.empty()) {
+    QUERN_TRY(auto states, backend.make_state_store(options.states));
+    cache.n_checkpoints = checkpoints_with(states->slot_bytes(), cache.n_checkpoints);
+    cache.state_pool = std::make_unique<StatePool>(std::move(states));
+  }
   return cache;
 }
 
@@ -65,6 +75,11 @@ Result<uint64_t> Cache::needed_bytes(compute::Backend& backend, const model::KvM
   };
   add(cache.store.get(), n_blocks(options));
   add(cache.window_store.get(), window_blocks_needed(options));
+  if (cache.state_pool) {  // a sequence's own, the one that a call writes, the checkpoints
+    const uint64_t slots = options.n_seq_max * (2 + uint64_t{cache.n_checkpoints});
+    const uint64_t bytes = base::checked_mul(slots, cache.state_pool->store().slot_bytes()).value_or(kBeyondAll);
+    sum = std::min(sum + std::min(bytes, kBeyondAll), kBeyondAll);
+  }
   return sum;
 }
 

@@ -5,6 +5,7 @@
 
 #include "lib/context/block_table.h"
 #include "lib/context/state.h"
+#include "lib/model/blocks/delta_net.h"
 
 namespace quern::context {
 
@@ -36,6 +37,7 @@ CacheOptions cache_options(const model::Hparams& hparams, const ContextOptions& 
   cache.n_seq_max = options.n_seq_max;
   cache.n_checkpoints = options.n_checkpoints;
   cache.window = hparams.sliding_window;
+  cache.states = model::state_shape(hparams);
   return cache;
 }
 
@@ -180,7 +182,11 @@ Status Context::compute(std::span<const BatchToken> batch, const DecodeOptions& 
   for (size_t begin = 0; begin < n; begin += workspace_.n_rows()) {
     const size_t count = std::min<size_t>(workspace_.n_rows(), n - begin);
     if (cache_.window_pool) QUERN_CHECK(place_window(batch, begin, count, sequences_, cache_, placed));
-    QUERN_CHECK(run_pass(placed, begin, count, options.cancel));
+    StateRows states;
+    if (cache_.state_pool) {
+      QUERN_TRY(states, place_states(batch.subspan(begin, count), sequences_, cache_));
+    }
+    QUERN_CHECK(run_pass(placed, states.runs, begin, count, options.cancel));
     for (const Share& share : shares_of(batch.subspan(begin, count), sequences_.size())) {
       sequences_[static_cast<size_t>(share.sequence)].advance(cache_, share.n_tokens);
     }
@@ -191,7 +197,8 @@ Status Context::compute(std::span<const BatchToken> batch, const DecodeOptions& 
   return {};
 }
 
-Status Context::run_pass(const PlacedBatch& placed, size_t begin, size_t count, const CancelToken& cancel) {
+Status Context::run_pass(const PlacedBatch& placed, std::span<const compute::StateRun> runs, size_t begin, size_t count,
+                         const CancelToken& cancel) {
   const auto first = std::lower_bound(placed.outputs.begin(), placed.outputs.end(), begin);
   const auto last = std::lower_bound(first, placed.outputs.end(), begin + count);
   std::vector<uint32_t> outputs;  // counted from the first token of the pass
@@ -204,6 +211,8 @@ Status Context::run_pass(const PlacedBatch& placed, size_t begin, size_t count, 
   pass.positions = part(placed.positions);
   pass.all = {part(placed.slots), part(placed.rows)};
   pass.window = {part(placed.window_slots), part(placed.window_rows)};
+  pass.recurrent = cache_.state_pool ? &cache_.state_pool->store() : nullptr;
+  pass.runs = runs;
   pass.outputs = outputs;
   const auto n_before = static_cast<size_t>(first - placed.outputs.begin());
   pass.logits = std::span(logits_).subspan(n_before * n_vocab_, outputs.size() * n_vocab_);
@@ -269,7 +278,15 @@ Status Context::restore(int32_t sequence, std::span<const std::byte> state) {
                "the context is full: ", n_cells, " cells needed, ", available, " of ", n_ctx_, " available");
   if (n_blocks > own_blocks) QUERN_CHECK(pool.reserve(n_blocks - own_blocks));
   if (cache_.window_pool) QUERN_CHECK(cache_.window_pool->reserve(n_blocks - window_first / kKvBlockTokens));
-  QUERN_CHECK(target.assign(cache_, std::move(view.positions), window_first));
+  uint32_t state_slot = compute::kZeroState;
+  if (!view.recurrent.bytes.empty()) {
+    QUERN_TRY(state_slot, cache_.state_pool->allocate());
+    cache_.state_pool->store().write_slot(state_slot, view.recurrent.bytes);
+  }
+  if (Status assigned = target.assign(cache_, std::move(view.positions), window_first, state_slot); !assigned) {
+    if (cache_.state_pool) cache_.state_pool->release(state_slot);
+    return assigned;
+  }
   const auto write = [](const BlockPool& to, const BlockTable& blocks, const CacheImage& image) {
     const uint32_t first = image.first_cell / kKvBlockTokens;
     for (uint32_t i = 0; i < image.n_blocks; ++i) to.store()->write_block(blocks.blocks()[first + i], image.block(i));

@@ -71,7 +71,8 @@ class Context {
   Status check_sequence(int32_t sequence) const;
   Status check_room(size_t n_tokens) const;
   Status compute(std::span<const BatchToken> batch, const DecodeOptions& options);
-  Status run_pass(const PlacedBatch& placed, size_t begin, size_t count, const CancelToken& cancel);
+  Status run_pass(const PlacedBatch& placed, std::span<const compute::StateRun> runs, size_t begin, size_t count,
+                  const CancelToken& cancel);
 
   const model::LoadedModel& model_;
   model::Decoder decoder_;

@@ -100,6 +100,10 @@ Result<std::unique_ptr<Encoder>> Encoder::create(const model::LoadedModel& model
   using model::KvSpan;
   QUERN_TRY(e.kv_, make_store(*model.backend, e.decoder_.kv_shape(KvSpan::all, type, type)));
   QUERN_TRY(e.window_kv_, make_store(*model.backend, e.decoder_.kv_shape(KvSpan::window, type, type)));
+  if (const compute::StateShape states = e.decoder_.state_shape(); !states.layers.empty()) {
+    QUERN_TRY(e.recurrent_, model.backend->make_state_store(states));
+    QUERN_CHECK(e.recurrent_->grow(1));
+  }
   return encoder;
 }
 
@@ -140,7 +144,8 @@ Result<std::vector<std::vector<float>>> Encoder::encode(std::span<const std::vec
     for (const auto& text : texts) total += text.size();
     std::vector<std::vector<float>> out(texts.size());
     for (size_t begin = 0, end = 0; begin < texts.size(); begin = end) {
-      const size_t most = std::min(n_batch_, kSharedPassTokens);
+      // With recurrent layers each would need a state of its own.
+      const size_t most = recurrent_ ? 0 : std::min(n_batch_, kSharedPassTokens);
       size_t n = 0;
       for (end = begin; end < texts.size() && (end == begin || n + texts[end].size() <= most); ++end)
         n += texts[end].size();
@@ -177,6 +182,11 @@ Status Encoder::run(std::span<const std::vector<int32_t>> texts, const CancelTok
   batch.positions = pass.positions;
   batch.all = {pass.slots, pass.rows};
   batch.window = {pass.slots, pass.window_rows};
+  std::vector<uint32_t> all_rows(pass.tokens.size());
+  std::iota(all_rows.begin(), all_rows.end(), 0u);
+  const compute::StateRun whole{compute::kZeroState, 0, all_rows};
+  batch.recurrent = recurrent_.get();
+  if (recurrent_) batch.runs = {&whole, 1};
   batch.outputs = pass.outputs;
   batch.states = states_;
   QUERN_CHECK(decoder_.run(*stream_, {kv_.get(), window_kv_.get()}, workspace_, batch, cancel));

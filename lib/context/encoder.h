@@ -49,6 +49,7 @@ class Encoder {
   uint32_t n_batch_ = 0, n_out_ = 0;
   std::unique_ptr<compute::Stream> stream_;
   std::unique_ptr<compute::KvStore> kv_, window_kv_;  ///< a pass's; missing where no layer needs it
+  std::unique_ptr<compute::StateStore> recurrent_;    ///< one slot; missing where no layer is recurrent
   model::Workspace workspace_;                        ///< for the longest pass so far
   std::vector<const compute::Weight*> projections_;   ///< of the pooled vectors, one after the other
   std::vector<float> states_;

@@ -26,6 +26,7 @@ class Sequence {
   int32_t next_position() const { return position_after(size()); }
   const BlockTable& table() const { return table_; }
   const BlockTable& window_table() const { return recent_.window; }
+  uint32_t state() const { return recent_.state; }  ///< the slot of the state of recurrent layers
   std::span<const Checkpoint> checkpoints() const { return checkpoints_; }  ///< the shortest first
 
   /// Number of cells at positions below `position`.
@@ -47,6 +48,9 @@ class Sequence {
   Result<uint32_t> append(Cache& cache, int32_t position);
   /// Adds the next of these cells to layers with a window, and returns its number.
   Result<uint32_t> append_window(Cache& cache);
+  /// The slots of the state that the next pass reads and writes, where there are recurrent layers: the state from
+  /// before the call, and those of checkpoints, stay as they are. The caller rolls back if it fails.
+  Result<compute::StateRun> next_state(Cache& cache);
   /// A pass has computed the next `n` of them.
   void advance(Cache& cache, uint32_t n);
   /// Keeps the sequence as it is computed so far.
@@ -74,13 +78,15 @@ class Sequence {
   void share(Cache& cache, const Sequence& other);
   /// Becomes a sequence of cells at these positions, in blocks of its own; layers with a window have those from number
   /// `window_first` on. Cannot fail where the pools have reserved the blocks, the present ones included.
-  Status assign(Cache& cache, std::vector<int32_t> positions, uint32_t window_first);
+  /// `state` becomes its own.
+  Status assign(Cache& cache, std::vector<int32_t> positions, uint32_t window_first, uint32_t state);
   void clear(Cache& cache);
 
  private:
   int32_t position_after(uint32_t n_cells) const { return n_cells == 0 ? 0 : positions_[n_cells - 1] + 1; }
-  /// Whether the sequence, having that, can be cut to n_cells and go on as if it had never been longer.
-  bool reaches(const Cache& cache, const Recent& recent, uint32_t n_cells) const;
+  /// Whether the sequence, having that with `n_now` cells, can be cut to n_cells and go on as if it had never been
+  /// longer.
+  bool reaches(const Cache& cache, const Recent& recent, uint32_t n_now, uint32_t n_cells) const;
   void drop_checkpoint(Cache& cache, Checkpoint& checkpoint) { checkpoint.recent.release(cache); }
   /// Checkpoints behind n_cells are cut to there, or dropped.
   void cut_checkpoints(Cache& cache, uint32_t n_cells);

@@ -31,7 +31,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 32);
 
-enum PartKind : uint32_t { kAll = 1, kWindow = 2 };
+enum PartKind : uint32_t { kAll = 1, kWindow = 2, kRecurrent = 3 };
 
 struct PartHeader {
   uint32_t kind;
@@ -81,6 +81,19 @@ void put_part(std::vector<std::byte>& out, const Part& part, const BlockTable& t
     out.resize(at + block_bytes);
     if (from < to) part.store->read_block(table.blocks()[i], from, to, std::span(out).subspan(at));
   }
+}
+
+/// The state of recurrent layers.
+void put_recurrent(std::vector<std::byte>& out, const compute::StateStore& store, uint32_t slot, uint32_t n_cells) {
+  const std::string layout = store.layout();
+  const PartHeader header{kRecurrent, n_cells, store.slot_bytes(), slot == compute::kZeroState ? 0u : 1u,
+                          static_cast<uint32_t>(layout.size())};
+  put(out, &header, sizeof header);
+  put(out, layout.data(), layout.size());
+  if (header.n_blocks == 0) return;
+  const size_t at = out.size();
+  out.resize(at + header.block_bytes);
+  store.read_slot(slot, std::span(out).subspan(at));
 }
 
 /// Reads a state from its beginning on.
@@ -152,12 +165,31 @@ Result<CacheImage> get_part(Reader& reader, const Part& part, uint32_t n_cells, 
   return CacheImage{h.first_cell, h.n_blocks, h.block_bytes, bytes};
 }
 
+Result<CacheImage> get_recurrent(Reader& reader, const compute::StateStore& store, uint32_t n_cells) {
+  PartHeader h;
+  QUERN_CHECK(reader.get(&h, sizeof h));
+  QUERN_ENSURE(h.kind == kRecurrent, Errc::format, "state: expected a part of kind ", static_cast<uint32_t>(kRecurrent),
+               ", found ", h.kind);
+  QUERN_TRY(const auto name, reader.take(h.layout_bytes));
+  const std::string layout = store.layout(), found(reinterpret_cast<const char*>(name.data()), name.size());
+  QUERN_ENSURE(found == layout && h.block_bytes == store.slot_bytes(), Errc::unsupported,
+               "state: saved with another backend: expected '", layout, "' and ", store.slot_bytes(), " bytes, found ",
+               h.block_bytes);
+  const uint32_t n_blocks = n_cells == 0 ? 0 : 1;
+  QUERN_ENSURE(h.first_cell == n_cells && h.n_blocks == n_blocks, Errc::format, "state: part ", h.kind, ": expected ",
+               n_blocks, " blocks for cell ", n_cells, ", found ", h.n_blocks, " for ", h.first_cell);
+  QUERN_TRY(const auto bytes, reader.take(h.n_blocks * h.block_bytes));
+  return CacheImage{h.first_cell, h.n_blocks, h.block_bytes, bytes};
+}
+
 }  // namespace
 
 Result<std::vector<std::byte>> save_state(const Sequence& sequence, const Cache& cache, uint64_t fingerprint) {
   const auto parts = parts_of(cache);
   const uint32_t n_cells = sequence.size();
-  Header header{{}, kVersion, kKvBlockTokens, fingerprint, n_cells, static_cast<uint32_t>(parts.size())};
+  const compute::StateStore* const states = cache.state_pool ? &cache.state_pool->store() : nullptr;
+  const auto n_parts = static_cast<uint32_t>(parts.size() + (states != nullptr ? 1 : 0));
+  Header header{{}, kVersion, kKvBlockTokens, fingerprint, n_cells, n_parts};
   std::memcpy(header.magic, kMagic, sizeof kMagic);
   std::vector<std::byte> out;
   try {
@@ -166,6 +198,7 @@ Result<std::vector<std::byte>> save_state(const Sequence& sequence, const Cache&
       const BlockTable& table = part.kind == kWindow ? sequence.window_table() : sequence.table();
       n_bytes += sizeof(PartHeader) + part.store->layout().size() + table.blocks().size() * part.store->block_bytes();
     }
+    if (states != nullptr) n_bytes += sizeof(PartHeader) + states->layout().size() + states->slot_bytes();
     out.reserve(n_bytes);
     put(out, &header, sizeof header);
     put(out, sequence.positions().data(), sequence.positions().size_bytes());
@@ -174,6 +207,7 @@ Result<std::vector<std::byte>> save_state(const Sequence& sequence, const Cache&
       const uint32_t first = part.kind == kWindow ? sequence.window_kept(cache, n_cells) : 0;
       put_part(out, part, table, std::max(first, table.first()), n_cells);
     }
+    if (states != nullptr) put_recurrent(out, *states, sequence.state(), n_cells);
     const uint64_t sum = checksum(out);
     put(out, &sum, sizeof sum);
   } catch (const std::bad_alloc&) {
@@ -191,7 +225,7 @@ Result<StateView> parse_state(std::span<const std::byte> state, const Cache& cac
   const auto body = state.first(state.size() - sizeof sum);
   Reader reader(body);
   QUERN_CHECK(reader.get(&header, sizeof header));
-  QUERN_CHECK(check_header(header, fingerprint, parts.size()));
+  QUERN_CHECK(check_header(header, fingerprint, parts.size() + (cache.state_pool ? 1 : 0)));
   std::memcpy(&sum, state.data() + body.size(), sizeof sum);
   QUERN_ENSURE(sum == checksum(body), Errc::format, "state: its checksum does not match");
 
@@ -204,6 +238,9 @@ Result<StateView> parse_state(std::span<const std::byte> state, const Cache& cac
     const bool window = part.kind == kWindow;
     const auto last_first = window ? static_cast<uint32_t>(window_begin - view.positions.begin()) : 0;
     QUERN_TRY((window ? view.window : view.all), get_part(reader, part, header.n_cells, last_first));
+  }
+  if (cache.state_pool) {
+    QUERN_TRY(view.recurrent, get_recurrent(reader, cache.state_pool->store(), header.n_cells));
   }
   QUERN_ENSURE(reader.left() == 0, Errc::format, "state: ", reader.left(), " bytes follow its end");
   return view;

@@ -2,11 +2,13 @@
 //   char[8] "QUERNSEQ"; u32 version; u32 block tokens; u64 fingerprint of the model; u32 n_cells; u32 n_parts;
 //   i32 position of each cell; the parts; u64 checksum of everything before.
 // A part is what one cache of the model holds, in this order, as far as the model has them:
-//   u32 kind: 1 layers that see everything, 2 layers with a sliding window; u32 first cell; u64 bytes of a block;
-//   u32 n_blocks; u32 length of the layout's name; that name; the blocks' bytes, from the one of the first cell on.
+//   u32 kind: 1 layers that see everything, 2 layers with a sliding window, 3 recurrent layers; u32 first cell; u64
+//   bytes of a block; u32 n_blocks; u32 length of the layout's name; that name; the blocks' bytes, from the one of the
+//   first cell on.
 // The first cell is 0 but for layers with a window: those have what a token at the next position sees, and 64 positions
 // more. Cells of the blocks before the first one and behind the sequence's end are zero. Checkpoints are not saved; a
-// restored sequence has one at its end.
+// restored sequence has one at its end. Recurrent layers have one block, their state behind the last cell, and for
+// their first cell the number of cells; of an empty sequence they have none.
 //
 // A state is as trusted as a model file: every field is checked, but the numbers in the blocks are taken as they are.
 #pragma once
@@ -33,7 +35,7 @@ struct CacheImage {
 /// A checked state.
 struct StateView {
   std::vector<int32_t> positions;
-  CacheImage all, window;  ///< without blocks where the model has no such cache
+  CacheImage all, window, recurrent;  ///< without blocks where the model has no such cache
 };
 
 Result<std::vector<std::byte>> save_state(const Sequence& sequence, const Cache& cache, uint64_t fingerprint);

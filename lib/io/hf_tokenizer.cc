@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "lib/base/file.h"
+#include "lib/io/gpt2_files.h"
 #include "lib/io/names.h"
 #include "lib/io/sentencepiece.h"
 #include "lib/io/tiktoken.h"
@@ -18,9 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr uint64_t kMaxBytes = uint64_t{256} << 20;
-constexpr std::array<std::string_view, 6> kFileNames = {"tokenizer.json",          "tokenizer.model", "spiece.model",
-                                                        "sentencepiece.bpe.model", "tiktoken.model",  "qwen.tiktoken"};
-constexpr std::string_view kModelName = "tokenizer.model";
+constexpr std::array<std::string_view, 7> kFileNames = {
+    "tokenizer.json", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model",
+    "tiktoken.model", "qwen.tiktoken",   "vocab.json"};
+constexpr std::string_view kModelName = "tokenizer.model", kVocabName = "vocab.json", kMergesName = "merges.txt";
 
 bool begins_as_json(std::span<const std::byte> bytes) {
   const auto first = std::find_if(bytes.begin(), bytes.end(), [](std::byte b) {
@@ -28,21 +30,6 @@ bool begins_as_json(std::span<const std::byte> bytes) {
     return c != ' ' && c != '\n' && c != '\r' && c != '\t';
   });
   return first != bytes.end() && *first == std::byte{'{'};
-}
-
-Result<TokenizerParts> parse_file(std::span<const std::byte> bytes, const std::string& path) {
-  QUERN_ENSURE(bytes.size() <= kMaxBytes, Errc::unsupported, path, ": has ", bytes.size(), " bytes, at most ",
-               kMaxBytes, " are supported");
-  if (begins_as_json(bytes)) {
-    QUERN_TRY(const Json json, parse_json(bytes, path));
-    QUERN_ENSURE(looks_like_tokenizer_json(json), Errc::format, path,
-                 ": not a tokenizer.json: it has no 'model' with a 'vocab'");
-    return parse_tokenizer_json(json, path);
-  }
-  if (looks_like_sentencepiece(bytes)) return parse_sentencepiece(bytes, path);
-  if (looks_like_ranks(bytes)) return parse_tiktoken(bytes, path);
-  return fail(Errc::format, path,
-              ": is neither a tokenizer.json nor a SentencePiece model nor a rank file of tiktoken");
 }
 
 /// The scores of a SentencePiece model with the same pieces.
@@ -55,6 +42,45 @@ Status take_scores(const std::string& folder, TokenizerParts& parts) {
   if (!std::equal(model->tokens.begin(), model->tokens.end(), parts.tokens.begin())) return {};
   std::copy(model->scores.begin(), model->scores.end(), parts.scores.begin());
   return {};
+}
+
+/// The string at a key of a JSON file that need not exist; "" where it is not there.
+std::string text_in(const std::string& path, std::string_view key) {
+  const auto file = base::FileBytes::open(path, {});
+  if (!file || file->bytes().size() > kMaxBytes) return {};
+  const auto json = parse_json(file->bytes(), path);
+  const Json* value = json ? json->find(key) : nullptr;
+  const auto* text = value ? value->get<std::string>() : nullptr;
+  return text ? *text : std::string();
+}
+
+/// vocab.json with the merges.txt beside it.
+Result<TokenizerParts> parse_gpt2_files(Json vocab, const std::string& path, const std::string& folder) {
+  QUERN_TRY(const auto merges, base::FileBytes::open(cat(folder, "/", kMergesName), {}));
+  QUERN_ENSURE(merges.bytes().size() <= kMaxBytes, Errc::unsupported, merges.path(), ": is too large");
+  std::string name = text_in(cat(folder, "/tokenizer_config.json"), "tokenizer_class");
+  if (name.empty()) name = text_in(cat(folder, "/config.json"), "model_type");
+  if (name.ends_with("TokenizerFast")) name.resize(name.size() - 4);
+  const std::string_view lines(reinterpret_cast<const char*>(merges.bytes().data()), merges.bytes().size());
+  QUERN_TRY(const Json joined, join_gpt2_files(std::move(vocab), lines, name, path));
+  return parse_tokenizer_json(joined, path);
+}
+
+Result<TokenizerParts> parse_file(std::span<const std::byte> bytes, const std::string& path,
+                                  const std::string& folder) {
+  QUERN_ENSURE(bytes.size() <= kMaxBytes, Errc::unsupported, path, ": has ", bytes.size(), " bytes, at most ",
+               kMaxBytes, " are supported");
+  if (begins_as_json(bytes)) {
+    QUERN_TRY(Json json, parse_json(bytes, path));
+    if (looks_like_tokenizer_json(json)) return parse_tokenizer_json(json, path);
+    QUERN_ENSURE(path.ends_with(kVocabName), Errc::format, path,
+                 ": not a tokenizer.json: it has no 'model' with a 'vocab'");
+    return parse_gpt2_files(std::move(json), path, folder);
+  }
+  if (looks_like_sentencepiece(bytes)) return parse_sentencepiece(bytes, path);
+  if (looks_like_ranks(bytes)) return parse_tiktoken(bytes, path);
+  return fail(Errc::format, path,
+              ": is neither a tokenizer.json nor a SentencePiece model nor a rank file of tiktoken");
 }
 
 Result<std::string> find_in(const std::string& folder) {
@@ -83,8 +109,8 @@ Result<MetaTable> read_hf_tokenizer(const std::string& path) {
     if (folder.empty()) folder = ".";
   }
   QUERN_TRY(const auto bytes, base::FileBytes::open(file, {}));
-  QUERN_TRY(TokenizerParts parts, parse_file(bytes.bytes(), file));
-  const bool complete = begins_as_json(bytes.bytes());
+  QUERN_TRY(TokenizerParts parts, parse_file(bytes.bytes(), file, folder));
+  const bool complete = begins_as_json(bytes.bytes()) && !file.ends_with(kVocabName);
   if (complete && parts.model == "llama") QUERN_CHECK(take_scores(folder, parts));
   QUERN_CHECK(read_companions(folder, complete, parts));
   return to_meta(std::move(parts));

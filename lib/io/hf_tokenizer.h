@@ -20,6 +20,7 @@ bool looks_like_tokenizer(std::span<const std::byte> bytes);
 ///   tokenizer.model, spiece.model,
 ///   sentencepiece.bpe.model             sentencepiece.h, or tiktoken.h: told by content
 ///   tiktoken.model, qwen.tiktoken       tiktoken.h
+///   vocab.json, with merges.txt         gpt2_files.h
 ///
 /// Of a folder with a tokenizer.json that is run by scores and a SentencePiece model with the same pieces, the scores
 /// are the model's.

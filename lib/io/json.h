@@ -27,7 +27,7 @@ class Json {
   using Value = std::variant<std::monostate, bool, int64_t, double, std::string, Array, Object>;
 
   Json() = default;
-  explicit Json(Value value) : value_(std::move(value)) {}
+  explicit Json(Value value);
 
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   /// nullptr where the value is of another kind.
@@ -48,6 +48,8 @@ struct JsonMember {
   std::string name;
   Json value;
 };
+
+inline Json::Json(Value value) : value_(std::move(value)) {}  // here, where all that it may hold is complete
 
 /// Nested deeper than this: an error.
 inline constexpr size_t kMaxJsonDepth = 64;

@@ -194,13 +194,19 @@ Status read_templates(const std::string& folder, const Files& files, TokenizerPa
   return {};
 }
 
-Status set_flags(const JsonAt& config, TokenizerParts& parts) {
-  const std::pair<const char*, std::optional<bool>*> flags[] = {{"add_bos_token", &parts.add_bos},
-                                                                {"add_eos_token", &parts.add_eos}};
-  for (const auto& [name, target] : flags) {
+Status set_flags(const JsonAt& config, bool complete, TokenizerParts& parts) {
+  const auto set = [&](const char* name, std::optional<bool>& target) -> Status {
     QUERN_TRY(const auto value, config[name].boolean());
-    if (value) *target = value;
-  }
+    if (value) target = value;
+    return {};
+  };
+  QUERN_CHECK(set("add_bos_token", parts.add_bos));
+  QUERN_CHECK(set("add_eos_token", parts.add_eos));
+  if (complete || !parts.add_space_prefix) return {};
+  QUERN_CHECK(set("add_prefix_space", parts.add_space_prefix));
+  std::optional<bool> legacy;  // as SentencePiece models were used at first: a space before every stretch of text
+  QUERN_CHECK(set("legacy", legacy));
+  parts.prefix_once = legacy == false;
   return {};
 }
 
@@ -223,7 +229,7 @@ Status read_companions(const std::string& folder, bool complete, TokenizerParts&
   if (n_vocab && *n_vocab > std::ssize(parts.tokens)) QUERN_CHECK(parts.pad_to(*n_vocab));
   for (const Role& role : kRoles) QUERN_CHECK(set_role(role, files, parts));
   QUERN_CHECK(set_ends(files, parts));
-  QUERN_CHECK(set_flags(files.tokenizer_config.root(), parts));
+  QUERN_CHECK(set_flags(files.tokenizer_config.root(), complete, parts));
   return read_templates(folder, files, parts);
 }
 

@@ -1,7 +1,8 @@
 // The small files beside a tokenizer: which tokens begin and end a text, what ends a generation, the chat template.
 //
 //   tokenizer_config.json    bos_token, eos_token, ... (a text, or an object with "content"), add_bos_token,
-//                            add_eos_token, add_prefix_space, added_tokens_decoder, chat_template
+//                            add_eos_token, chat_template; for a tokenizer that is no tokenizer.json also
+//                            added_tokens_decoder, add_prefix_space, legacy
 //   special_tokens_map.json  the same roles, where the first does not name them
 //   added_tokens.json        {"text": id}
 //   config.json              *_token_id, where no file names the text; vocab_size

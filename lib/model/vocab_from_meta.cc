@@ -192,12 +192,18 @@ Status read_types(const io::MetaTable& meta, Vocab& vocab) {
   return {};
 }
 
-// Tokens that end a generation are control tokens, whatever their type says.
-void retype_end_tokens(Vocab& vocab) {
+// Tokens that end a generation or ask to fill a gap are control tokens, whatever their type says; the latter where the
+// metadata does not name the role's token.
+void retype_known_tokens(const io::MetaTable& meta, Vocab& vocab) {
+  std::vector<std::string_view> texts(text::kEndTexts.begin(), text::kEndTexts.end());
+  for (const auto& fill : text::kFillTexts) {
+    const bool named = meta.find(key_of(cat(fill.role, "_token_id"))) != nullptr;
+    if (!named) texts.insert(texts.end(), fill.texts.begin(), fill.texts.end());
+  }
+  std::sort(texts.begin(), texts.end());
   for (size_t i = 0; i < vocab.tokens.size() && i < vocab.types.size(); ++i) {
-    const bool ends =
-        std::find(text::kEndTexts.begin(), text::kEndTexts.end(), vocab.tokens[i]) != text::kEndTexts.end();
-    if (ends) vocab.types[i] = TokenType::control;
+    const bool known = std::binary_search(texts.begin(), texts.end(), std::string_view(vocab.tokens[i]));
+    if (known && !vocab.tokens[i].empty()) vocab.types[i] = TokenType::control;
   }
 }
 
@@ -315,7 +321,7 @@ Result<Vocab> vocab_from_meta(const io::MetaTable& meta) {
   QUERN_CHECK(read_charsmap(meta, vocab));
   QUERN_CHECK(read_ids(meta, *model, vocab));
   QUERN_CHECK(read_types(meta, vocab));
-  retype_end_tokens(vocab);
+  retype_known_tokens(meta, vocab);
   detect_end_tokens(vocab);
   QUERN_CHECK(read_strips(meta, vocab));
   QUERN_CHECK(read_own_keys(meta, vocab));

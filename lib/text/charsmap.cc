@@ -1,9 +1,14 @@
 #include "lib/text/charsmap.h"
 
+#include <algorithm>
+
 namespace quern::text {
 namespace {
 
 constexpr uint32_t kValueBit = uint32_t{1} << 31;
+// Real maps replace at most a few characters at a time. The bound keeps a malformed array, in which a walk may go round
+// in circles, from making the time quadratic.
+constexpr size_t kMaxSourceBytes = 256;
 
 uint32_t read_u32(std::string_view bytes) {
   uint32_t value = 0;
@@ -46,7 +51,7 @@ Charsmap::Match Charsmap::longest(std::string_view text) const {
   Match best;
   if (units_.empty()) return best;
   size_t at = offset_of(units_[0]);
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = 0; i < std::min(text.size(), kMaxSourceBytes); ++i) {
     const auto byte = static_cast<uint8_t>(text[i]);
     if (byte == 0) break;  // no string holds NUL: its label is that of the values' units
     at ^= byte;

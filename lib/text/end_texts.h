@@ -44,4 +44,32 @@ inline constexpr std::array<std::string_view, 1> kEndOfMessage = {"<|eom_id|>"};
 inline constexpr std::string_view kMessageEnd = "<|end|>";
 inline constexpr std::array<std::string_view, 2> kGenerationEnds = {"<|return|>", "<|call|>"};
 
+/// Tokens that models use to have a gap filled or a file named, known by their text: their role and the spellings.
+struct FillTexts {
+  std::string_view role;  ///< as in the metadata's key, fim_pre_token_id
+  std::array<std::string_view, 8> texts;
+};
+inline constexpr std::array<FillTexts, 6> kFillTexts = {{
+    {"fim_pre",
+     {"<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>",
+      "<\xEF\xBD\x9C"
+      "fim\xE2\x96\x81"
+      "begin\xEF\xBD\x9C>",
+      "<PRE>", "\xE2\x96\x81<PRE>", "<|code_prefix|>", "<|prefix|>"}},
+    {"fim_suf",
+     {"<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>",
+      "<\xEF\xBD\x9C"
+      "fim\xE2\x96\x81hole\xEF\xBD\x9C>",
+      "<SUF>", "\xE2\x96\x81<SUF>", "<|code_suffix|>", "<|suffix|>"}},
+    {"fim_mid",
+     {"<|fim_middle|>", "<fim-middle>", "<fim_middle>",
+      "<\xEF\xBD\x9C"
+      "fim\xE2\x96\x81"
+      "end\xEF\xBD\x9C>",
+      "<MID>", "\xE2\x96\x81<MID>", "<|code_middle|>", "<|middle|>"}},
+    {"fim_pad", {"<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "[PAD]"}},
+    {"fim_rep", {"<|fim_repo|>", "<|repo_name|>", "<fim-repo>", "<REPO>", "<reponame>"}},
+    {"fim_sep", {"<|file_sep|>"}},
+}};
+
 }  // namespace quern::text

@@ -23,11 +23,9 @@ std::string replace_all(std::string_view text, std::string_view from, std::strin
 std::string mark_spaces(std::string_view text) { return replace_all(text, " ", kSpaceMark); }
 std::string unmark_spaces(std::string_view text) { return replace_all(text, kSpaceMark, " "); }
 
-// A mark begins with 0xE2, which no character has inside.
 size_t announced_size(std::string_view text, size_t i) {
   const auto lead = static_cast<uint8_t>(text[i]);
-  const size_t size = std::min<size_t>(lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4, text.size() - i);
-  return 1 + std::min(size - 1, text.substr(i + 1, size - 1).find(kSpaceMark[0]));
+  return std::min<size_t>(lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4, text.size() - i);
 }
 
 size_t segment_end(std::string_view text, size_t begin) {

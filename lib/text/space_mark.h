@@ -15,7 +15,7 @@ std::string mark_spaces(std::string_view text);
 std::string unmark_spaces(std::string_view text);
 
 /// Bytes of the character that begins at i, as its first byte announces; 1 for a stray continuation byte. A broken
-/// character does not swallow a mark.
+/// character may swallow what follows it, a mark too.
 size_t announced_size(std::string_view text, size_t i);
 
 /// Where the run of marks and other characters that starts at `begin` ends: before the next mark that follows

@@ -4,6 +4,7 @@
 
 #include "lib/text/byte_token.h"
 #include "lib/text/space_mark.h"
+#include "lib/text/utf8_repair.h"
 
 namespace quern::text {
 
@@ -121,9 +122,10 @@ void SpmTokenizer::emit(std::string_view symbol, std::vector<int32_t>& out) cons
 void SpmTokenizer::encode_text(std::string_view text, bool at_start, std::vector<int32_t>& out) const {
   const std::string prefix(at_start && vocab_.add_space_prefix ? kSpaceMark : std::string_view());
   const std::string escaped = prefix + mark_spaces(text);
+  const bool cut = cut_at_spaces_ && is_valid_utf8(text);
   Scratch scratch;
   for (size_t begin = 0; begin < escaped.size();) {
-    const size_t end = cut_at_spaces_ ? segment_end(escaped, begin) : escaped.size();
+    const size_t end = cut ? segment_end(escaped, begin) : escaped.size();
     encode_segment(std::string_view(escaped).substr(begin, end - begin), scratch, out);
     begin = end;
   }

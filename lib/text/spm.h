@@ -6,7 +6,8 @@
 // Control, unknown and byte tokens never come out of merges: text cannot spell them.
 //
 // Invalid UTF-8: a byte above 0x7F claims the length that its upper four bits say, and the bytes it covers that are no
-// token become byte tokens one by one, so that every byte is kept.
+// token become byte tokens one by one, so that every byte is kept. A space that a broken character swallows stays
+// U+2581, as in the reference engine.
 //
 // Sources: Kudo & Richardson, "SentencePiece" (2018); Sennrich et al., "Neural machine translation of rare words with
 // subword units" (2016).

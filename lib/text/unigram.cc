@@ -129,9 +129,10 @@ void UnigramTokenizer::encode_segment(std::string_view text, Scratch& scratch, s
 
 void UnigramTokenizer::encode_text(std::string_view text, bool at_start, std::vector<int32_t>& out) const {
   const std::string normalized = normalize(text, at_start);
+  const bool cut = cut_at_spaces_ && is_valid_utf8(normalized);
   Scratch scratch;
   for (size_t begin = 0; begin < normalized.size();) {
-    size_t end = cut_at_spaces_ ? segment_end(normalized, begin) : normalized.size();
+    size_t end = cut ? segment_end(normalized, begin) : normalized.size();
     end = std::min(end, begin + kMaxStretchBytes);
     encode_segment(std::string_view(normalized).substr(begin, end - begin), scratch, out);
     begin = end;

@@ -77,7 +77,7 @@ void WordPieceTokenizer::encode_text(std::string_view text, bool, std::vector<in
   if (!scratch) return;
   const std::string normalized = normalize(is_valid_utf8(text) ? std::string(text) : repair_utf8(text).shape, scratch);
   std::string marked_word;
-  for (size_t begin = 0; const auto match = words_.find(normalized, begin, scratch); begin = match->end) {
+  for (auto match = words_.find(normalized, 0, scratch); match; match = words_.find(normalized, match->end, scratch)) {
     marked_word = kSpaceMark;
     marked_word.append(normalized, match->begin, match->end - match->begin);
     encode_word(marked_word, out);

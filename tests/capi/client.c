@@ -273,6 +273,7 @@ static void test_sequences(const quern_model* model, quern_context* context) {
   float* expected = malloc(4096 * sizeof(float));
   void* state = NULL;
   size_t needed = 0;
+  int32_t reached = -1;
   (void)model;
 
   CHECK(quern_context_append(context, prompt, 4, 0, 1, NULL) == QUERN_OK);
@@ -291,6 +292,14 @@ static void test_sequences(const quern_model* model, quern_context* context) {
     CHECK(quern_context_decode(context, &step, 1, NULL) == QUERN_OK);
     CHECK(memcmp(expected, quern_context_last_logits(context), 4096 * sizeof(float)) == 0);
     CHECK(quern_context_decode(context, &step, 1, NULL) == QUERN_ERROR_ARGUMENT); /* the position is taken */
+    CHECK(quern_context_sequence_rewind(context, 1, 3, &reached) == QUERN_OK && reached == 3);
+    CHECK(quern_context_sequence_length(context, 1) == 3 && quern_context_next_position(context, 1) == 3);
+    CHECK(quern_context_decode(context, &step, 1, NULL) == QUERN_OK);
+    CHECK(memcmp(expected, quern_context_last_logits(context), 4096 * sizeof(float)) == 0);
+    CHECK(quern_context_sequence_rewind(context, 1, 100, &reached) == QUERN_OK && reached == 4);
+    CHECK(quern_context_sequence_rewind(context, 1, -1, &reached) == QUERN_ERROR_ARGUMENT);
+    CHECK(quern_context_sequence_rewind(context, 1, 0, NULL) == QUERN_ERROR_ARGUMENT);
+    CHECK(quern_context_sequence_rewind(context, 2, 0, &reached) == QUERN_ERROR_ARGUMENT && reached == 4);
   }
 
   CHECK(quern_context_sequence_save(context, 0, NULL, 0, &needed) == QUERN_ERROR_BUFFER_TOO_SMALL);
@@ -368,6 +377,11 @@ static void test_context(const quern_model* model) {
   options.type_k = QUERN_CACHE_F32;
   options.n_ctx = 128;
   options.n_seq_max = 2;
+  options.n_checkpoints = 5000000000;
+  CHECK(quern_context_create(model, &options, &context) == QUERN_ERROR_ARGUMENT && message_has("n_checkpoints"));
+  options.n_checkpoints = 5000;
+  CHECK(quern_context_create(model, &options, &context) == QUERN_ERROR_ARGUMENT && message_has("n_checkpoints"));
+  options.n_checkpoints = -1;
   CHECK(quern_context_create(model, &options, &context) == QUERN_OK);
   test_sequences(model, context);
   test_sampler(model, context);

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <random>
 
 #include "lib/context/context.h"
 #include "lib/model/hash.h"
@@ -165,4 +166,71 @@ TEST_CASE("damaged and truncated states are refused") {
   longer.push_back(std::byte{0});
   CHECK_FALSE(context->restore(0, longer).has_value());
   CHECK(context->sequence(0).size() == 3);
+}
+
+TEST_CASE("the parts of models with windows are checked") {
+  const auto model = quern::testing::open_golden("gemma2", quern::testing::reference_backend());
+  const auto context = context::Context::create(*model, {.n_ctx = 512}).value();
+  for (const BatchToken& token : quern::testing::tokens_of(0, 200)) REQUIRE(context->decode({&token, 1}, {}));
+  const auto state = context->save(0).value();
+  const size_t all = 32 + 200 * 4, layout = std::to_integer<size_t>(state[all + 20]);
+  const size_t window = all + 24 + layout + 7 * context->cache().store->block_bytes();
+  const auto altered = [&](size_t offset, uint32_t value) {
+    auto copy = state;
+    std::memcpy(copy.data() + offset, &value, sizeof value);
+    seal(copy);
+    const Status status = context->restore(0, copy);
+    REQUIRE(!status.has_value());
+    CHECK(context->save(0).value() == state);
+    return status.error();
+  };
+  // Of 200 tokens the next one sees those from 185 on; 64 more are kept.
+  uint32_t first = 0;
+  std::memcpy(&first, state.data() + window + 4, sizeof first);
+  CHECK(first == 200 - 15 - 64);
+  CHECK(altered(window, 1).message == "state: expected a part of kind 2, found 1");
+  CHECK(altered(window + 4, 186).message == "state: part 2 begins with cell 186: expected 185 at most");
+  CHECK(altered(window + 4, 160).message == "state: part 2: expected 2 blocks, found 4");
+  CHECK(altered(window + 16, 3).message == "state: part 2: expected 4 blocks, found 3");
+  CHECK(altered(28, 1).message == "state: expected 2 parts, found 1");
+  CHECK(altered(window + 24, 0).code == Errc::unsupported);
+
+  // A state of another history of the same text: fewer cells before those that are needed.
+  REQUIRE(context->rewind(0, 180).value() == 180);
+  for (const BatchToken& token : quern::testing::tokens_of(180, 200)) REQUIRE(context->decode({&token, 1}, {}));
+  CHECK(context->save(0).value() == state);
+}
+
+TEST_CASE("altered states with a right checksum are refused or usable") {
+  const auto model = quern::testing::open_golden("gemma2", quern::testing::reference_backend());
+  const auto context = context::Context::create(*model, {.n_ctx = 512}).value();
+  for (const BatchToken& token : quern::testing::tokens_of(0, 150)) REQUIRE(context->decode({&token, 1}, {}));
+  const auto state = context->save(0).value();
+  std::mt19937 rng(1);
+  const size_t all = 32 + 150 * 4, layout = std::to_integer<size_t>(state[all + 20]);
+  const size_t window = all + 24 + layout + 5 * context->cache().store->block_bytes();
+  size_t n_refused = 0;
+  for (int i = 0; i < 3000; ++i) {
+    auto copy = state;
+    for (uint32_t n = 1 + rng() % 2; n > 0; --n) {
+      const size_t begins[] = {8, 32, all, window}, lengths[] = {24, 600, 24 + layout, 24 + layout};
+      const size_t place = rng() % 4;
+      const size_t at = begins[place] + rng() % lengths[place];
+      copy[at] = rng() % 2 == 0 ? static_cast<std::byte>(rng()) : copy[at] ^ static_cast<std::byte>(1u << rng() % 8);
+    }
+    if (rng() % 8 == 0) copy.resize(copy.size() - rng() % 2000);
+    seal(copy);
+    const Status status = context->restore(0, copy);
+    if (!status) {
+      ++n_refused;
+      CHECK_FALSE(status.error().message.empty());
+      continue;
+    }
+    const int32_t next = context->sequence(0).next_position();
+    if (next >= INT32_MAX - 1) continue;
+    const BatchToken token{1, next, 0, true};
+    CHECK(context->decode({&token, 1}, {}).has_value());
+  }
+  CHECK(n_refused > 1000);
+  CHECK(n_refused < 3000);
 }

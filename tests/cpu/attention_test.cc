@@ -191,21 +191,21 @@ TEST_CASE("moving and copying cache contents keeps them") {
       auto kv = cpu.backend->make_kv_store(shape).value();
       REQUIRE(kv->grow(3));
       std::vector<std::byte> block(kv->block_bytes()), other(kv->block_bytes()), empty(kv->block_bytes());
-      kv->read_block(1, empty);
+      kv->read_block(1, 0, compute::kKvBlockTokens, empty);
       const uint32_t slots[] = {5};
       cpu.stream->kv_store(*kv, 0, cpu.mat(1, 16, random_floats(16, 1)), cpu.mat(1, 24, random_floats(24, 2)), slots);
       cpu.stream->kv_store(*kv, 1, cpu.mat(1, 44, random_floats(44, 3)), cpu.mat(1, 4, random_floats(4, 4)), slots);
       REQUIRE(cpu.stream->finish());
-      kv->read_block(0, block);
+      kv->read_block(0, 0, compute::kKvBlockTokens, block);
       CHECK(block != empty);
       kv->copy_block(0, 2);
-      kv->read_block(2, other);
+      kv->read_block(2, 0, compute::kKvBlockTokens, other);
       CHECK(block == other);
       kv->move_slot(5, 32 + 8);  // to block 1, where the cell is clean, and over it to another place
       kv->move_slot(32 + 8, 32 + 21);
       kv->copy_block(1, 2);
       kv->move_slot(32 + 21, 64 + 5);
-      kv->read_block(2, other);
+      kv->read_block(2, 0, compute::kKvBlockTokens, other);
       const uint32_t blocks_a[] = {0}, blocks_b[] = {2};
       for (uint32_t layer = 0; layer < 2; ++layer) {
         const uint32_t k_dim = shape.layers[layer].k_dim, v_dim = shape.layers[layer].v_dim;
@@ -218,7 +218,7 @@ TEST_CASE("moving and copying cache contents keeps them") {
         CHECK(cpu.get(a) == cpu.get(b));
       }
       kv->write_block(1, block);
-      kv->read_block(1, other);
+      kv->read_block(1, 0, compute::kKvBlockTokens, other);
       CHECK(block == other);
     }
   }

@@ -68,7 +68,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   static const auto spm = Tokenizer::build(spm_vocab(), "spm").value();
   // U+2581 decodes as a space, and the dummy space after the user-defined token stays.
-  check(*spm, text, text.find("\u2581") == std::string_view::npos && text.find("  ") == std::string_view::npos);
+  check(*spm, text,
+        text.find("\u2581") == std::string_view::npos && text.find("  ") == std::string_view::npos &&
+            is_valid_utf8(text));
   static const std::unique_ptr<Tokenizer> bpe[] = {Tokenizer::build(bpe_vocab("gpt-2"), "bpe").value(),
                                                    Tokenizer::build(bpe_vocab("llama-bpe"), "bpe").value(),
                                                    Tokenizer::build(bpe_vocab("qwen35"), "bpe").value(),

@@ -1,4 +1,7 @@
 // Models with recurrent layers: what a call that fails, a copy, a saved state and a cleared context leave of the state.
+#include <quern/embed.h>
+
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -77,6 +80,40 @@ TEST_CASE("copies of a sequence go on by themselves") {
   CHECK(Tiny::append(c, tiny.tokens, 1) == tiny.whole);
 }
 
+TEST_CASE("a sequence goes back to its checkpoints, and nowhere else") {
+  const Tiny tiny;
+  Context c = tiny.context();
+  Tiny::append(c, tiny.tokens.first(20));
+  for (size_t i = 20; i < 30; ++i) REQUIRE(c.append(tiny.tokens.subspan(i, 1)));
+  REQUIRE(c.sequence_fork(0, 1));
+  CHECK_FALSE(c.sequence_remove(0, 25).has_value());
+  CHECK_FALSE(c.sequence_remove(0, 5, 10).has_value());
+  CHECK(c.sequence_length(0) == 30);
+  CHECK(c.sequence_rewind(0, 30).value() == 30);
+  CHECK(Tiny::append(c, tiny.tokens.subspan(30)) == tiny.from(30));
+  CHECK(c.sequence_rewind(0, 25).value() == 20);
+  CHECK(c.sequence_length(0) == 20);
+  CHECK(Tiny::append(c, tiny.tokens.subspan(20)) == tiny.from(20));
+  REQUIRE(c.sequence_remove(1, 20));
+  CHECK(Tiny::append(c, tiny.tokens.subspan(20), 1) == tiny.from(20));
+  CHECK(c.sequence_rewind(0, 19).value() == 0);
+  CHECK(c.sequence_length(0) == 0);
+  CHECK(Tiny::append(c, tiny.tokens) == tiny.whole);
+}
+
+TEST_CASE("a context without checkpoints goes back to the beginning") {
+  const Tiny tiny;
+  ContextOptions options;
+  options.n_ctx = 256;
+  options.n_checkpoints = 0;
+  options.type_k = options.type_v = CacheType::f32;
+  Context c = Context::create(tiny.model, options).value();
+  Tiny::append(c, tiny.tokens.first(20));
+  Tiny::append(c, tiny.tokens.subspan(20));
+  CHECK(c.sequence_rewind(0, 20).value() == 0);
+  CHECK(Tiny::append(c, tiny.tokens) == tiny.whole);
+}
+
 TEST_CASE("a saved state goes with its sequence, and a damaged one is refused") {
   const Tiny tiny;
   Context c = tiny.context(), other = tiny.context();
@@ -105,4 +142,32 @@ TEST_CASE("a saved state goes with its sequence, and a damaged one is refused") 
   REQUIRE(third.sequence_restore(0, *empty));
   CHECK(third.sequence_length(0) == 0);
   CHECK(Tiny::append(third, tiny.tokens) == tiny.whole);
+}
+
+TEST_CASE("the vectors of a text are those that its logits are made of, whatever texts are beside it") {
+  const Tiny tiny;
+  EmbedderOptions options;
+  options.pooling = Pooling::none;
+  options.normalize = -1;
+  Embedder embedder = Embedder::create(tiny.model, options).value();
+  const std::vector<Token> all(tiny.tokens.begin(), tiny.tokens.end()), part(all.begin() + 30, all.end());
+  const std::vector<std::vector<Token>> texts = {part, all};
+  const auto both = embedder.embed(texts);
+  REQUIRE(both.has_value());
+  const Embedding& vectors = both->at(1);
+  REQUIRE(vectors.n_rows == all.size());
+  size_t t = 0;
+  while (tiny.golden.json["tensors"][t][0] != "output.weight") ++t;
+  const GoldenTensor output = golden_tensor(tiny.golden, t);
+  double largest = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (size_t v = 0; v < tiny.golden.n_vocab; ++v) {
+      double logit = 0;
+      for (size_t c = 0; c < vectors.n_embd; ++c)
+        logit += static_cast<double>(vectors.row(i)[c]) * output.elements[v * vectors.n_embd + c];
+      largest = std::max(largest, std::abs(logit - tiny.whole[i * tiny.golden.n_vocab + v]));
+    }
+  }
+  CHECK(largest < 1e-4);
+  CHECK(embedder.embed(std::span(texts).first(1))->at(0).values == both->at(0).values);
 }

@@ -27,6 +27,7 @@ PARSERS = [
     ("lib/grammar/gbnf", "grammar"),
     ("lib/grammar/json_schema", "json_schema"),
     ("lib/convert/imatrix", "imatrix"),
+    ("lib/text/charsmap", "vocab"),
 ]
 PARSER_NAMES = re.compile(r"(^|_)(parser?|lexer|reader|gguf|gbnf|sentencepiece|tiktoken|safetensors|json_schema|npy|imatrix)$")
 # Look like parsers by name, and read only what another one has validated.

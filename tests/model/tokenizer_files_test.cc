@@ -202,6 +202,45 @@ TEST_CASE("tiktoken's ranks of Llama 3: ids of transformers and llama.cpp, merge
   CHECK(n_same >= 128000);
 }
 
+TEST_CASE("Llama 3's vocabulary and merges as a tokenizer.json") {
+  if (data_folder().empty()) return;
+  const std::string folder = data_folder() + "/tokenizers/llama3.2-bpe/";
+  json root = json::parse(R"({"post_processor": {"type": "Sequence", "processors": [
+        {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true},
+        {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|begin_of_text|>", "type_id": 0}},
+          {"Sequence": {"id": "A", "type_id": 0}}]}]},
+      "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": ""},
+        "behavior": "Isolated", "invert": false},
+        {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false}]},
+      "added_tokens": [{"id": 128000, "content": "<|begin_of_text|>", "special": true}]})");
+  root["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] =
+      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  auto merges = split(read_text(folder + "vocab.bpe"), "\n");
+  while (merges.back().empty()) merges.pop_back();
+  root["model"] = {{"type", "BPE"}, {"ignore_merges", true}, {"merges", merges}};
+  root["model"]["vocab"] = json::parse(read_text(folder + "encoder.json"));
+  const Folder scratch;
+  const io::MetaTable meta = read_keys(scratch.write("tokenizer.json", root.dump()));
+  CHECK(**meta.get_string("tokenizer.ggml.pre") == "llama-bpe");
+  const auto tokenizer = build(meta);
+  check_hf(*tokenizer, "llama.json", "Xenova/llama3-tokenizer-new", 37);
+  check_inp_out(*tokenizer, "llama-bpe");
+}
+
+TEST_CASE("GPT-2's vocab.json and merges.txt") {
+  if (data_folder().empty()) return;
+  const std::string data = data_folder() + "/tokenizers/gpt2-bpe/";
+  const Folder folder;
+  folder.write("vocab.json", read_text(data + "gpt2_vocab.json"));
+  folder.write("merges.txt", read_text(data + "gpt2_merges.txt"));
+  CHECK(!io::read_hf_tokenizer(folder.path()));  // which tokenizer's they are is said beside them
+  folder.write("tokenizer_config.json", R"({"tokenizer_class": "GPT2Tokenizer", "eos_token": "<|endoftext|>"})");
+  const auto tokenizer = open(folder.path());
+  check_hf(*tokenizer, "gpt2.json", "Xenova/gpt2", 26);
+  check_inp_out(*tokenizer, "gpt-2");
+  CHECK(tokenizer->vocab().eos == 50256);
+}
+
 TEST_CASE("SentencePiece model of Llama 2: the keys of its GGUF, ids of transformers and llama.cpp") {
   if (data_folder().empty()) return;
   const io::MetaTable meta = read_keys(data_folder() + "/tokenizers/sentencepiece/llama2/tokenizer.model");
@@ -341,7 +380,7 @@ TEST_CASE("WordPiece: BERT's vocabulary as a tokenizer.json has transformers' id
   auto differing = differing_keys(meta, gguf);
   // What the file says and GGUF's family implies, and what belongs to the model; the name of the pre-tokenizer is not
   // looked at.
-  CHECK(differing.size() == 7);
+  CHECK(differing.size() == 8);
   for (const char* key : {"add_bos_token", "add_eos_token", "add_sep_token", "bos_token_id", "pre", "token_type_count",
                           "normalizer.lowercase", "normalizer.strip_accents"})
     differing.erase(std::string("tokenizer.ggml.") + key);
@@ -352,7 +391,7 @@ TEST_CASE("WordPiece: BERT's vocabulary as a tokenizer.json has transformers' id
                          .at("models")
                          .at("Xenova/bert-base-uncased");
   for (const auto& [name, c] : cases.items()) {
-    if (!c.contains("text") || !c.at("text").is_string()) continue;
+    if (!c.contains("text") || !c.at("text").is_string() || c.contains("text_pair")) continue;
     CAPTURE(name);
     CHECK(tokenizer->encode(c.at("text").get<std::string>(), {true, true}) == c.at("ids").get<Ids>());
   }
@@ -370,6 +409,7 @@ TEST_CASE("a unigram model of SentencePiece becomes the keys of the family t5") 
   std::istringstream lines(read_text(data_folder() + "/tokenizers/sentencepiece/spm-test/botchan.txt"));
   size_t n = 0;
   for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();
     const bool plain = std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c <= '~'; }) &&
                        line.find("  ") == std::string::npos && !line.starts_with(' ') && !line.ends_with(' ');
     if (!plain) continue;

@@ -66,6 +66,7 @@ TEST_CASE("words by case: gpt-4o, tekken, kimi-k2") {
   CHECK(split("tekken", "don't 12") == Words{"don", "'t", " ", "1", "2"});
   CHECK(split("tekken", "\u0430\u0411") == Words{"\u0430", "\u0411"});
   CHECK(split("kimi-k2", "a\u4f60\u597db\u3042") == Words{"a", "\u4f60\u597d", "b\u3042"});
+  CHECK(split("kimi-k2", "\u4f60\u3002'sx") == Words{"\u4f60", "\u3002'", "sx"});  // the full stop is no ideograph
 }
 
 TEST_CASE("deepseek") {
@@ -80,6 +81,24 @@ TEST_CASE("bloom and viking") {
   CHECK(split("viking", "one 12") == Words{"one", " ", "1", "2"});
 }
 
+TEST_CASE("digits by three from the right") {
+  CHECK(split("superbpe", "x1234567 12 123") == Words{"x", "1", "234", "567", " ", "12", " ", "123"});
+  CHECK(split("superbpe", "\u00bd1234\u00bd") == Words{"\u00bd1", "234\u00bd"});  // one number, cut before 234
+  CHECK(split("tiny_aya", "1234567 1234a") == Words{"1", "234", "567", " ", "123", "4", "a"});
+  CHECK(split("afmoe", "a1234b12") == Words{"a", "1", "234", "b", "12"});
+  CHECK(split("afmoe", "\u0661\u0662\u0663\u0664") == Words{"\u0661", "\u0662\u0663\u0664"});
+}
+
+TEST_CASE("rarer rules: spaces by powers of two, words of several parts, images, suffixes with their apostrophe") {
+  CHECK(split("jais-2", "a" + std::string(21, ' ') + "b") ==
+        Words{"a", std::string(16, ' '), std::string(4, ' '), " b"});
+  CHECK(split("exaone-moe", "xin ch\u00e0o  ban 12") == Words{"xin ch\u00e0o", " ", " ban", " ", "1", "2"});
+  CHECK(split("chameleon", "<sentinel:12>aIMGIMGABZ1") ==
+        Words{"<", "sentinel", ":", "1", "2", ">", "a", "IMGIMGABZ", "1"});
+  CHECK(split("ufakzeka", "Ali's") == Words{"Ali", "'s"});
+  CHECK(split("gemma4", "a b\n\nc") == Words{"a b", "\n\n", "c"});
+}
+
 TEST_CASE("spaces are Unicode's White_Space: U+3000 is one, U+180E is not") {
   CHECK(split("gpt-2", "a\u3000b") == Words{"a", "\u3000", "b"});
   CHECK(split("gpt-2", "a!\u180Eb") == Words{"a", "!\u180E", "b"});
@@ -90,7 +109,8 @@ TEST_CASE("long runs of anything take linear time and little stack") {
     std::string text;
     while (text.size() < 200'000) text += unit;
     for (const char* name :
-         {"gpt-2", "llama-bpe", "gpt-4o", "deepseek-llm", "deepseek-v3", "default", "bloom", "kimi-k2"}) {
+         {"gpt-2", "llama-bpe", "gpt-4o", "deepseek-llm", "deepseek-v3", "default", "bloom", "kimi-k2", "superbpe",
+          "tiny_aya", "afmoe", "exaone-moe", "jais-2", "youtu", "spark2_5", "chameleon"}) {
       size_t bytes = 0;
       for (const std::string& word : split(name, text)) bytes += word.size();
       CHECK(bytes == text.size());

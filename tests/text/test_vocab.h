@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
@@ -20,19 +21,37 @@ inline nlohmann::json read_json(const std::string& path) {
   return nlohmann::json::parse(file);
 }
 
+inline VocabKind kind_of(const std::string& name) {
+  static const std::map<std::string, VocabKind> kKinds = {
+      {"spm", VocabKind::spm},         {"bpe", VocabKind::bpe},         {"wordpiece", VocabKind::wordpiece},
+      {"unigram", VocabKind::unigram}, {"raw_bpe", VocabKind::raw_bpe}, {"trie", VocabKind::trie}};
+  return kKinds.at(name);
+}
+
 inline Vocab load_vocab(const std::string& name) {
   const nlohmann::json json = read_json(std::string(QUERN_TEST_DATA_DIR) + "/text/" + name);
   Vocab vocab;
-  vocab.kind = json.at("kind") == "spm" ? VocabKind::spm : VocabKind::bpe;
+  vocab.kind = kind_of(json.at("kind"));
+  vocab.pre = json.value("pre", "");
   vocab.tokens = json.at("tokens").get<std::vector<std::string>>();
   vocab.scores = json.value("scores", std::vector<float>());
   vocab.merges = json.value("merges", std::vector<std::string>());
+  for (const int byte : json.value("charsmap", std::vector<int>())) vocab.charsmap.push_back(static_cast<char>(byte));
   for (const int type : json.at("types")) vocab.types.push_back(static_cast<TokenType>(type));
-  vocab.bos = json.at("bos").get<int32_t>();
-  vocab.eos = json.at("eos").get<int32_t>();
-  if (json.contains("unk")) vocab.unk = json.at("unk").get<int32_t>();
-  vocab.add_bos = json.value("add_bos", false);
-  vocab.add_space_prefix = json.value("add_space_prefix", false);
+  const std::pair<const char*, std::optional<int32_t>*> ids[] = {{"bos", &vocab.bos}, {"eos", &vocab.eos},
+                                                                 {"unk", &vocab.unk}, {"pad", &vocab.pad},
+                                                                 {"sep", &vocab.sep}, {"mask", &vocab.mask}};
+  for (const auto& [key, id] : ids) {
+    if (json.contains(key)) *id = json.at(key).get<int32_t>();
+  }
+  const std::pair<const char*, bool*> flags[] = {{"add_bos", &vocab.add_bos},
+                                                 {"add_eos", &vocab.add_eos},
+                                                 {"add_sep", &vocab.add_sep},
+                                                 {"add_space_prefix", &vocab.add_space_prefix},
+                                                 {"remove_extra_whitespaces", &vocab.remove_extra_whitespaces},
+                                                 {"lowercase", &vocab.lowercase},
+                                                 {"strip_accents", &vocab.strip_accents}};
+  for (const auto& [key, flag] : flags) *flag = json.value(key, false);
   return vocab;
 }
 
