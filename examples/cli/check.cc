@@ -1,6 +1,7 @@
 // quern check: whether a model file runs here, and what keeps it from doing so.
 #include <quern/check.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "examples/cli/command.h"
@@ -107,10 +108,12 @@ void print_text(const CheckReport& report) {
     print_tensors(report);
     print_memory(report);
   }
-  for (const CheckProblem& problem : report.problems)
-    line(problem.fatal ? "PROBLEM" : "warning", problem.error.message);
-  if (report.n_problems > report.problems.size())
-    line("", "and " + std::to_string(report.n_problems - report.problems.size()) + " more");
+  constexpr size_t kShown = 16;
+  const size_t n = std::min(report.problems.size(), kShown);
+  for (size_t i = 0; i < n; ++i)
+    line(report.problems[i].fatal ? "PROBLEM" : "warning", report.problems[i].error.message);
+  if (report.n_problems > n)
+    line("", "and " + std::to_string(report.n_problems - n) + " more; --json has up to 64 of tensors");
   print((report.runs ? "runs here, on " : "does not run here, on ") + report.backend + "\n");
 }
 

@@ -84,7 +84,11 @@ Result<std::unique_ptr<Encoder>> Encoder::create(const model::LoadedModel& model
   const bool known = pooling >= Pooling::from_model && pooling <= Pooling::rank;
   QUERN_ENSURE(known, Errc::argument, "pooling: expected -1 ... 4, found ", static_cast<int32_t>(pooling));
   const bool asked = pooling != Pooling::from_model;
-  if (!asked) pooling = static_cast<Pooling>(hp.pooling);
+  if (!asked) {
+    QUERN_ENSURE(hp.pooling <= static_cast<uint32_t>(Pooling::rank), Errc::unsupported, path,
+                 ": the file's pooling_type is ", hp.pooling, ", which is not known: choose none, mean, cls or last");
+    pooling = static_cast<Pooling>(hp.pooling);
+  }
   QUERN_ENSURE(pooling != Pooling::rank, Errc::unsupported, path, ": pooling 'rank' ",
                asked ? "" : "(the file's own: it is a reranker) ", "is not supported: choose none, mean, cls or last");
 

@@ -80,7 +80,7 @@ constexpr Row kTable[] = {
     {Key::layer_norm_eps, "attention.layer_norm_epsilon", Kind::real, 1e-30, 1, constant(0)},
     {Key::activation, "hidden_activation", Kind::choice, 0, 0, constant(kActivationAbsent), false, 1, kActivations},
     {Key::causal, "attention.causal", Kind::flag, 0, 1, constant(1)},
-    {Key::pooling, "pooling_type", Kind::integer, 0, 4, constant(0)},
+    {Key::pooling, "pooling_type", Kind::integer, 0, UINT32_MAX, constant(0)},
     {Key::dense_2_out, "dense_2_feat_out", Kind::integer, 1, kMaxEmbd, copy_of(Key::embedding_length)},
     {Key::dense_3_in, "dense_3_feat_in", Kind::integer, 1, kMaxEmbd, copy_of(Key::embedding_length)},
     {Key::attention_scale, "attention.scale", Kind::real, 0, 1e6, constant(0)},

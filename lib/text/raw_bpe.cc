@@ -2,9 +2,19 @@
 
 #include "lib/text/byte_token.h"
 #include "lib/text/space_mark.h"
+#include "lib/text/utf8.h"
 #include "lib/text/utf8_repair.h"
 
 namespace quern::text {
+namespace {
+
+// Unicode's White_Space property.
+bool is_white_space(uint32_t c) {
+  return (c >= 9 && c <= 13) || c == ' ' || c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) ||
+         c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+}  // namespace
 
 struct RawBpeTokenizer::Scratch {
   BpeMerges::Word word;
@@ -69,6 +79,8 @@ void RawBpeTokenizer::encode_text(std::string_view text, bool, std::vector<int32
   const RepairedText repaired = is_valid_utf8(marked) ? RepairedText{marked, marked} : repair_utf8(marked);
   Scratch scratch;
   for (const std::string_view word : pre_.split(repaired.shape)) {
+    // Here a word is white space throughout or has none.
+    if (characters_ == Characters::plain && is_white_space(read_utf8(word).codepoint)) continue;
     const auto begin = static_cast<size_t>(word.data() - repaired.shape.data());
     encode_word(std::string_view(repaired.bytes).substr(begin, word.size()), scratch, out);
   }

@@ -218,6 +218,22 @@ TEST_CASE("what cannot be embedded is refused with its reason") {
           "text 1: 41 tokens, at most 40 can be embedded at once");
 }
 
+TEST_CASE("a pooling in the file that is not known, or a reranker's, keeps nobody from another one") {
+  for (const uint32_t own : {4u, 9u}) {
+    Golden golden("bert", ".embd");
+    for (auto& key : golden.json["keys"]) {
+      if (key[0] == "bert.pooling_type") key[2] = own;
+    }
+    const GoldenFile file(golden);
+    const Model model = open_with(file.path(), 1);
+    const auto embedder = Embedder::create(model);
+    REQUIRE_FALSE(embedder.has_value());
+    CHECK(embedder.error().code == Errc::unsupported);
+    CHECK(embedder.error().message.find(own == 4 ? "it is a reranker" : "pooling_type is 9") != std::string::npos);
+    CHECK(Embedder::create(model, {.pooling = Pooling::mean}).has_value());
+  }
+}
+
 TEST_CASE("embedding reports its progress and can be cancelled") {
   const Golden golden("modern_bert", ".embd");
   const GoldenFile file(golden);

@@ -87,7 +87,7 @@ def broken(r, text):
         elif at < len(data):
             del data[at]
     data = bytes(b for b in data if not 0xF4 <= b < 0xF8)
-    return re.sub(rb"(\xc0|\xe0\x80|\xf0\x80\x80)\xa0", rb"\1\xa1", data)
+    return re.sub(rb"(\xc0|\xe0\x80|\xf0\x80\x80)\xa0", lambda match: match[1] + b"\xa1", data)
 
 
 def texts(n, special=(), seed=20240229):

@@ -36,12 +36,18 @@ def between_ideographs(text):
     return any(0xA000 <= ord(c) < 0xF900 for c in text)
 
 
+def has_rare_ideograph(text):
+    """Radicals, number signs and iteration marks of the script Han."""
+    return any(0x2E80 <= ord(c) <= 0x2FDF or ord(c) in (0x3005, 0x3007) or 0x3021 <= ord(c) <= 0x3029 or 0x3038 <= ord(c) <= 0x303B for c in text)
+
+
 # (names, cause, what a text must have)
 KNOWN = [
     (["pre:gpt-4o", "pre:llama4", "pre:kanana2", "pre:talkie", "pre:minimax-m2", "pre:tekken"],
      "llama.cpp knows the case of ASCII letters only and takes marks for punctuation", lambda t: has_mark(t) or has_letter_outside_ascii(t)),
     (["pre:granite-embed-multi-97m"], "llama.cpp knows the case of ASCII letters only", has_letter_outside_ascii),
     (["pre:kimi-k2", "pre:youtu", "pre:tiny_aya", "pre:cohere2moe"], "llama.cpp does not cut words where their case changes", has_case_change),
+    (["pre:kimi-k2"], "llama.cpp takes radicals and number signs for no ideographs", has_rare_ideograph),
     (["pre:tiny_aya", "pre:cohere2moe", "pre:afmoe"], "llama.cpp joins a group of digits with the text before it and groups runs that letters follow", has_number),
     (["pre:afmoe"], "llama.cpp's range of compatibility ideographs begins at U+8C48 instead of U+F900", between_ideographs),
     (["pre:superbpe"], "llama.cpp takes digits outside ASCII for none", has_digit_outside_ascii),

@@ -22,6 +22,8 @@ TEST_CASE("BPE of characters: bytes where no token fits, newlines apart") {
   CHECK(tokenizer->encode("\u00e9", {}) == Ids{7, 8});
   CHECK(tokenizer->encode("a\u4f60", {}) == Ids{0});  // has no bytes here
   CHECK(tokenizer->decode(Ids{4, 7, 8, 6}) == " a\u00e9\n\n");
+  vocab.pre = "whitespace";
+  CHECK(build(vocab)->encode("ab a\u3000\n\nab", {}) == Ids{2, 0, 2});
   vocab.pre = "gpt-2";
   CHECK(refusal(vocab) == "test: the pre-tokenizer 'gpt-2' is not one of vocabularies of characters");
 }
