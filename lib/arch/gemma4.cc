@@ -10,9 +10,9 @@ namespace quern::arch {
 namespace {
 
 constexpr std::array kOwnKeys = {
-    Key::key_length_local,       Key::value_length_local,         Key::sliding_window,
-    Key::sliding_window_pattern, Key::shared_kv_layers,           Key::layer_input_length,
-    Key::rope_freq_base_local,   Key::rope_dimension_count_local, Key::logit_softcap,
+    Key::key_length_local, Key::value_length_local, Key::sliding_window,       Key::sliding_window_pattern,
+    Key::shared_kv_layers, Key::layer_input_length, Key::rope_freq_base_local, Key::rope_dimension_count_local,
+    Key::logit_softcap,    Key::attention_scale,
 };
 constexpr auto kKeysRead = join(kSizeKeys, kRopeKeys, kExpertKeys, kOwnKeys);
 constexpr KeyDefault kDefaults[] = {{Key::attention_scale, 1}, {Key::rope_freq_base_local, 10000}};

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <tuple>
 
 using namespace quern::arch;
 
@@ -22,12 +23,13 @@ TEST_CASE("tensor specs are consistent") {
   for (const ArchSpec* spec : architectures()) {
     CAPTURE(std::string(spec->name));
     std::set<Slot> slots;
-    std::set<std::pair<std::string, Dim>> names;
+    std::set<std::tuple<std::string, Dim, When>> names;
     for (const TensorSpec& tensor : spec->tensors) {
       CAPTURE(tensor.name);
       const std::string name = tensor.name;
       slots.insert(tensor.slot);
-      CHECK(names.insert({name, tensor.part.first}).second);  // one place of a tensor goes to one slot
+      // One place of a tensor goes to one slot, in one kind of layers.
+      CHECK(names.insert({name, tensor.part.first, tensor.when}).second);
       const size_t first = name.find("{}"), second = first == std::string::npos ? first : name.find("{}", first + 1);
       CHECK((first != std::string::npos) == is_per_layer(tensor.slot));
       CHECK((second != std::string::npos) == (tensor.experts == Experts::separate));
@@ -36,7 +38,9 @@ TEST_CASE("tensor specs are consistent") {
       CHECK((tensor.part.whole() || tensor.part.first != tensor.part.of));
       const bool one = tensor.role == Role::number;
       const bool one_row = tensor.role == Role::vector || tensor.role == Role::factors || one;
-      CHECK((tensor.rows == Dim::one) == one_row);
+      // A convolution has taps for each channel; a matrix of one row makes one number.
+      if (one_row) CHECK((tensor.rows == Dim::one || tensor.slot == Slot::delta_taps));
+      if (tensor.role == Role::table) CHECK(tensor.rows != Dim::one);
       CHECK((tensor.cols == Dim::one) == one);
       if (tensor.stand_in == Slot::none) continue;
       CHECK(tensor.optional);
@@ -80,6 +84,7 @@ TEST_CASE("the tensors of one slot have one role and shape") {
 
 TEST_CASE("defaults are of keys that are listed") {
   for (const ArchSpec* spec : architectures()) {
+    CAPTURE(std::string(spec->name));
     for (const KeyDefault& own : spec->defaults) {
       CHECK(std::find(spec->keys.begin(), spec->keys.end(), own.key) != spec->keys.end());
     }
