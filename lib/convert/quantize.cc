@@ -107,7 +107,7 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
   QUERN_TRY(const quant::FormatInfo* from, quant::resolve_format(target.source->type_id));
   QUERN_TRY(const quant::FormatInfo* to, quant::resolve_format(target.type_id));
   const size_t cols = view.shape.cols(), row_bytes = cols / to->block_elems * to->block_bytes;
-  const bool per_matrix = target.importance.size() > cols, refine = moments != nullptr && to->level_access.sub > 0;
+  const bool per_matrix = target.importance.size() > cols, refine = moments != nullptr && Refiner::can(*to);
   const size_t step = refine ? Refiner::kRows : 1;
   out_.resize((end - begin) * row_bytes);
   workers_.resize(pool_.n_threads());
@@ -115,7 +115,7 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
     worker.rows.resize(step * cols);
     worker.weights.resize(cols);
     worker.refiner.reset();
-    if (refine) worker.refiner.emplace(*to, *moments);
+    if (refine) worker.refiner = Refiner::make(*to, *moments);
   }
   constexpr uint64_t kNone = ~uint64_t{0};
   std::atomic<uint64_t> bad{kNone};  // the first row, of those met, with a number that is not finite

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,7 +69,7 @@ class Quantizer {
  private:
   struct Worker {
     std::vector<float> rows, weights;  ///< a few rows, decoded; what an error in each element of one counts
-    std::optional<Refiner> refiner;
+    std::unique_ptr<Refiner> refiner;
   };
   /// moments: nullptr where levels are chosen by rounding.
   Status write_rows(const TensorTarget& target, const Moments* moments, uint64_t begin, uint64_t end);

@@ -8,6 +8,7 @@
 //   decode       the scalar decoding, the norm for every other path
 //   pack         a block from its codes (or levels: the signed values that codes stand for) and scales
 //   kLevels, kSub, scales, put_levels    the same block as levels and scales, see LevelAccess in format.h
+//   kPoints, kSub, scales, put_points    the same for points of a grid, see PointAccess
 //   encode       quantizing, see FormatInfo::encode; the searches for scales are in encode_*.cc and search-inl.h
 // Half-precision scales are converted to float32 first; the products and sums are float32 in the order written in each
 // file, never fused. That order is what the reference tools use, so decoded values are equal to theirs bit for bit.
@@ -46,6 +47,22 @@ struct Levels {
   int8_t low = 0, high = 0;
   const int8_t* codebook = nullptr;  ///< increasing
   uint8_t codebook_size = 0;
+};
+
+/// The digit of coordinate i of a spread point (grids.h).
+constexpr int digit_of(uint32_t point, int i) { return static_cast<int>(point >> (i % 4 * 8 + i / 4 * 4) & 15); }
+
+/// A grid without its dimensions: what those need who look for points by a rule of their own.
+struct GridPoints {
+  uint32_t dims = 0;  ///< 8 or 4; 0: there is no grid
+  uint32_t n = 0;
+  const uint32_t* spread = nullptr;  ///< [n]
+  const int8_t* values = nullptr;    ///< of the digits
+  bool even_signs = false;           ///< of eight neighbours an even number is negative
+
+  constexpr float coordinate(uint32_t point, uint32_t i) const {
+    return static_cast<float>(values[digit_of(spread[point], static_cast<int>(i))]);
+  }
 };
 
 /// Decodes n elements (a multiple of Format::kBlockElems) block by block with Format::decode_block.

@@ -27,6 +27,16 @@ struct LevelAccess {
   void (*put_levels)(const int8_t* levels, std::byte* block) = nullptr;
 };
 
+/// The same of blocks whose levels are points of a grid: value = scale * coordinate, minus that where its sign is set.
+struct PointAccess {
+  GridPoints grid;
+  uint32_t sub = 0;  ///< elements that share a scale, a multiple of 8
+  /// The block_elems / sub scales of a block.
+  void (*scales)(const std::byte* block, float* scale) = nullptr;
+  /// Puts other points and signs (of eight elements each, bit i for the i-th) into a block and leaves its scales.
+  void (*put_points)(const uint16_t* points, const uint8_t* signs, std::byte* block) = nullptr;
+};
+
 struct FormatInfo {
   tensor::DType type;
   const char* name;      ///< As GGUF tools spell it: "Q4_K", "F16".
@@ -40,6 +50,7 @@ struct FormatInfo {
   /// every machine. nullptr where the format can only be read.
   void (*encode)(const float* x, const float* weights, size_t n, std::byte* blocks);
   LevelAccess level_access;  ///< of the formats that have one; sub is 0 otherwise
+  PointAccess point_access;  ///< likewise
 };
 
 /// The formats that this build runs, in the order of formats.def.

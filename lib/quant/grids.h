@@ -13,6 +13,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "lib/quant/block.h"
+
 namespace quern::quant {
 
 template <size_t kCount>
@@ -106,14 +108,16 @@ inline constexpr auto kHalvesIq2S = make_halves<8, 2, 3>(grid_codes::kIq2S);
 inline constexpr auto kHalvesIq3Xxs = make_halves<4, 3, 8>(grid_codes::kIq3Xxs);
 inline constexpr auto kHalvesIq3S = make_halves<4, 3, 8>(grid_codes::kIq3S);
 
-/// The digit of coordinate i of a spread point.
-constexpr int digit_of(uint32_t point, int i) { return static_cast<int>(point >> (i % 4 * 8 + i / 4 * 4) & 15); }
-
 /// The values of the digits.
 inline constexpr int8_t kIq1Values[3] = {-1, 0, 1};
 inline constexpr int8_t kIq2Values[3] = {8, 25, 43};
 inline constexpr int8_t kIq3XxsValues[8] = {4, 12, 20, 28, 36, 44, 52, 62};
 inline constexpr int8_t kIq3SValues[8] = {1, 3, 5, 7, 9, 11, 13, 15};
+
+template <size_t kCount, size_t kRadix>
+constexpr GridPoints grid_points(const Grid<kCount>& grid, const int8_t (&values)[kRadix], bool even_signs) {
+  return {kRadix > 3 ? 4u : 8u, static_cast<uint32_t>(kCount), grid.points.data(), values, even_signs};
+}
 
 /// Eight sign bits, of which IQ2_XXS, IQ2_XS and IQ3_XXS store seven: the number of minus signs is even.
 constexpr uint32_t even_signs(uint32_t seven) {

@@ -43,14 +43,27 @@ struct IQ2_S {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ2_S>(blocks, out, n); }
 
-  /// 32 points, their signs, 16 scales.
-  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
-    block = {d, {}, {}, {}, {}};
+  static constexpr GridPoints kPoints = grid_points(kGridIq2S, kIq2Values, false);
+  static constexpr uint32_t kSub = 16;
+  static void scales(const Block& block, float* scale) {
+    const float d = base::f16_to_f32(block.d);
+    for (int i = 0; i < 16; ++i) {
+      scale[i] = d * (0.5f + static_cast<float>(block.scales[i / 2] >> (i % 2 * 4) & 15)) * 0.25f;
+    }
+  }
+  static void put_points(const uint16_t* points, const uint8_t* signs, Block& block) {
+    std::memset(block.points_high, 0, sizeof block.points_high);
     for (int p = 0; p < 32; ++p) {
       block.points[p] = static_cast<uint8_t>(points[p] & 255);
       block.points_high[p / 4] |= static_cast<uint8_t>(points[p] >> 8 << (p % 4 * 2));
       block.signs[p] = signs[p];
     }
+  }
+
+  /// 32 points, their signs, 16 scales.
+  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
+    block = {d, {}, {}, {}, {}};
+    put_points(points, signs, block);
     for (int i = 0; i < 16; ++i) block.scales[i / 2] |= static_cast<uint8_t>(scales[i] << (i % 2 * 4));
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);

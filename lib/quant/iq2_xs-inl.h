@@ -38,10 +38,22 @@ struct IQ2_XS {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ2_XS>(blocks, out, n); }
 
+  static constexpr GridPoints kPoints = grid_points(kGridIq2Xs, kIq2Values, true);
+  static constexpr uint32_t kSub = 16;
+  static void scales(const Block& block, float* scale) {
+    const float d = base::f16_to_f32(block.d);
+    for (int i = 0; i < 16; ++i) {
+      scale[i] = d * (0.5f + static_cast<float>(block.scales[i / 2] >> (i % 2 * 4) & 15)) * 0.25f;
+    }
+  }
+  static void put_points(const uint16_t* points, const uint8_t* signs, Block& block) {
+    for (int p = 0; p < 32; ++p) block.points[p] = static_cast<uint16_t>(points[p] | (signs[p] & 127) << 9);
+  }
+
   /// 32 points, their signs (an even number of minus signs each), 16 scales.
   static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
     block = {d, {}, {}};
-    for (int p = 0; p < 32; ++p) block.points[p] = static_cast<uint16_t>(points[p] | (signs[p] & 127) << 9);
+    put_points(points, signs, block);
     for (int i = 0; i < 16; ++i) block.scales[i / 2] |= static_cast<uint8_t>(scales[i] << (i % 2 * 4));
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);

@@ -44,17 +44,30 @@ struct IQ2_XXS {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ2_XXS>(blocks, out, n); }
 
-  /// 32 points, their signs (an even number of minus signs each), 8 scales.
-  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
-    block.d = d;
+  static constexpr GridPoints kPoints = grid_points(kGridIq2Xxs, kIq2Values, true);
+  static constexpr uint32_t kSub = 32;
+  static void scales(const Block& block, float* scale) {
+    const float d = base::f16_to_f32(block.d);
     for (int j = 0; j < 8; ++j) {
-      uint32_t signs_scale = static_cast<uint32_t>(scales[j]) << 28;
+      scale[j] = d * (0.5f + static_cast<float>(load<uint32_t>(block.subs[j].signs_scale) >> 28)) * 0.25f;
+    }
+  }
+  static void put_points(const uint16_t* points, const uint8_t* signs, Block& block) {
+    for (int j = 0; j < 8; ++j) {
+      uint32_t signs_scale = load<uint32_t>(block.subs[j].signs_scale) & 0xF0000000u;
       for (int l = 0; l < 4; ++l) {
         block.subs[j].points[l] = static_cast<uint8_t>(points[4 * j + l]);
         signs_scale |= (signs[4 * j + l] & 127u) << (7 * l);
       }
       store(signs_scale, block.subs[j].signs_scale);
     }
+  }
+
+  /// 32 points, their signs (an even number of minus signs each), 8 scales.
+  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
+    block.d = d;
+    for (int j = 0; j < 8; ++j) store(static_cast<uint32_t>(scales[j]) << 28, block.subs[j].signs_scale);
+    put_points(points, signs, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

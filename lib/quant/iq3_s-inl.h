@@ -43,14 +43,27 @@ struct IQ3_S {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ3_S>(blocks, out, n); }
 
-  /// 64 points, the signs of pairs of them, 8 scales.
-  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
-    block = {d, {}, {}, {}, {}};
+  static constexpr GridPoints kPoints = grid_points(kGridIq3S, kIq3SValues, false);
+  static constexpr uint32_t kSub = 32;
+  static void scales(const Block& block, float* scale) {
+    const float d = base::f16_to_f32(block.d);
+    for (int j = 0; j < 8; ++j) {
+      scale[j] = d * static_cast<float>(1 + 2 * (block.scales[j / 2] >> (j % 2 * 4) & 15));
+    }
+  }
+  static void put_points(const uint16_t* points, const uint8_t* signs, Block& block) {
+    std::memset(block.points_high, 0, sizeof block.points_high);
     for (int p = 0; p < 64; ++p) {
       block.points[p] = static_cast<uint8_t>(points[p] & 255);
       block.points_high[p / 8] |= static_cast<uint8_t>(points[p] >> 8 << (p % 8));
     }
     std::memcpy(block.signs, signs, sizeof block.signs);
+  }
+
+  /// 64 points, the signs of pairs of them, 8 scales.
+  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
+    block = {d, {}, {}, {}, {}};
+    put_points(points, signs, block);
     for (int j = 0; j < 8; ++j) block.scales[j / 2] |= static_cast<uint8_t>(scales[j] << (j % 2 * 4));
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);

@@ -39,15 +39,28 @@ struct IQ3_XXS {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<IQ3_XXS>(blocks, out, n); }
 
-  /// 64 points, the signs of pairs of them (an even number of minus signs each), 8 scales.
-  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
-    block.d = d;
+  static constexpr GridPoints kPoints = grid_points(kGridIq3Xxs, kIq3XxsValues, true);
+  static constexpr uint32_t kSub = 32;
+  static void scales(const Block& block, float* scale) {
+    const float d = base::f16_to_f32(block.d);
+    for (int j = 0; j < 8; ++j) {
+      scale[j] = d * (0.5f + static_cast<float>(load<uint32_t>(block.signs_scales[j]) >> 28)) * 0.5f;
+    }
+  }
+  static void put_points(const uint16_t* points, const uint8_t* signs, Block& block) {
     for (int p = 0; p < 64; ++p) block.points[p] = static_cast<uint8_t>(points[p]);
     for (int j = 0; j < 8; ++j) {
-      uint32_t signs_scale = static_cast<uint32_t>(scales[j]) << 28;
+      uint32_t signs_scale = load<uint32_t>(block.signs_scales[j]) & 0xF0000000u;
       for (int l = 0; l < 4; ++l) signs_scale |= (signs[4 * j + l] & 127u) << (7 * l);
       store(signs_scale, block.signs_scales[j]);
     }
+  }
+
+  /// 64 points, the signs of pairs of them (an even number of minus signs each), 8 scales.
+  static void pack(const uint16_t* points, const uint8_t* signs, const uint8_t* scales, uint16_t d, Block& block) {
+    block.d = d;
+    for (int j = 0; j < 8; ++j) store(static_cast<uint32_t>(scales[j]) << 28, block.signs_scales[j]);
+    put_points(points, signs, block);
   }
   static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };

@@ -10,8 +10,14 @@ namespace {
 
 template <class Format>
 constexpr FormatInfo info_of() {
-  FormatInfo info{
-      Format::kType, Format::kName, Format::kBlockElems, sizeof(typename Format::Block), &Format::decode, nullptr, {}};
+  FormatInfo info{Format::kType,
+                  Format::kName,
+                  Format::kBlockElems,
+                  sizeof(typename Format::Block),
+                  &Format::decode,
+                  nullptr,
+                  {},
+                  {}};
   if constexpr (requires { &Format::encode; }) info.encode = &Format::encode;
   if constexpr (requires { Format::kLevels; }) {
     using Block = typename Format::Block;
@@ -23,6 +29,16 @@ constexpr FormatInfo info_of() {
           Format::put_levels(levels, block);
           store(block, bytes);
         }};
+  }
+  if constexpr (requires { Format::kPoints; }) {
+    using Block = typename Format::Block;
+    info.point_access = {Format::kPoints, Format::kSub,
+                         [](const std::byte* block, float* scale) { Format::scales(load<Block>(block), scale); },
+                         [](const uint16_t* points, const uint8_t* signs, std::byte* bytes) {
+                           auto block = load<Block>(bytes);
+                           Format::put_points(points, signs, block);
+                           store(block, bytes);
+                         }};
   }
   return info;
 }
