@@ -26,6 +26,9 @@ size_t common_prefix(const Context& context, std::span<const Token> prompt) {
   return n;
 }
 
+/// Whether sequences go back to checkpoints alone, and not to the positions between them.
+bool recurrent(const Model& model) { return model.impl().loaded->hparams->delta.n_heads > 0; }
+
 /// The text of a generation: pieces joined to characters, stop texts taken out.
 class Output {
  public:
@@ -86,7 +89,15 @@ Result<bool> prefill(Context& context, std::span<const Token> prompt, const Gene
   DecodeOptions decode;
   decode.cancel = options.cancel;
   if (options.progress) decode.progress = options.progress;
-  const Status status = context.append(prompt.subspan(static_cast<size_t>(n_cached)), 0, false, decode);
+  std::span<const Token> rest = prompt.subspan(static_cast<size_t>(n_cached));
+  Status status;
+  if (rest.size() > 1 && recurrent(context.model())) {
+    // A call ends with a checkpoint. This one serves those who come with the same prompt again: its last token is
+    // computed anew each time, for its logits.
+    status = context.append(rest.first(rest.size() - 1), 0, false, decode);
+    rest = rest.last(1);
+  }
+  if (status) status = context.append(rest, 0, false, decode);
   timings.prompt_seconds = seconds_since(start);
   timings.n_cached = static_cast<uint32_t>(n_cached);
   if (!status && status.error().code == Errc::cancelled) return false;

@@ -1,4 +1,4 @@
-// Generating with models that have sliding windows: a prefix found in the cache changes nothing but the time.
+// Generating with models whose caches forget: a prefix found there changes nothing but the time.
 #include "tests/golden/tiny_models.h"
 
 using namespace quern;
@@ -60,6 +60,28 @@ TEST_CASE("generating again goes back as far as it must, and the answers are tho
       ask(other, 10, forgets ? 0 : 60);
     }
   }
+}
+
+TEST_CASE("a recurrent model goes back to where a prompt began to be answered") {
+  const Golden golden("qwen35");
+  const GoldenFile file(golden);
+  const Model model = open_with(file.path(), 2);
+  const auto make_context = [&] { return Context::create(model, {.n_ctx = 1024, .n_batch = 64}).value(); };
+  const auto prompt = text_of(150), question = text_of(230), other = text_of(160, 60);
+  Context context = make_context();
+  const auto ask = [&](const std::vector<Token>& tokens, int32_t n, uint32_t n_cached) {
+    const auto out = generate(context, tokens, answer_of(n)).value();
+    Context fresh = make_context();
+    CHECK(out.tokens == generate(fresh, tokens, answer_of(n)).value().tokens);
+    CHECK(out.timings.n_cached == n_cached);
+    CHECK(out.timings.n_prompt == tokens.size() - n_cached);
+  };
+  ask(prompt, 20, 0);
+  ask(prompt, 20, 149);
+  ask(question, 20, 149);
+  ask(question, 20, 229);
+  ask(prompt, 20, 149);
+  ask(other, 20, 0);
 }
 
 TEST_CASE("a rewound sequence holds the tokens before") {
