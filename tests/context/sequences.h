@@ -16,6 +16,13 @@
 
 namespace quern::testing {
 
+/// How much of what is tried at random: sanitizers take ten times as long.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+inline constexpr int kEffort = 1;
+#else
+inline constexpr int kEffort = 10;
+#endif
+
 using Rows = std::vector<std::vector<float>>;
 
 inline compute::Backend& cpu_backend() {

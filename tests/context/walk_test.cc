@@ -165,10 +165,10 @@ class Walk {
 TEST_CASE("sequences of models with windows, on any path") {
   for (const std::string name : {"gemma2", "gpt_oss"}) {
     const auto model = open_golden(name, cpu_backend());
-    for (uint32_t seed = 1; seed <= 4; ++seed) {
+    for (uint32_t seed = 1; seed <= 2; ++seed) {
       CAPTURE(name);
       CAPTURE(seed);
-      Walk(*model, seed, false).run(100);
+      Walk(*model, seed, false).run(10 * kEffort);
     }
   }
 }
@@ -182,10 +182,10 @@ TEST_CASE("the same with tokens removed from the middle") {
     tiny.number("llama.attention.sliding_window", window);
     for (compute::Backend* backend : both_backends()) {
       const auto model = open_tiny(tiny, {}, *backend).value();
-      for (uint32_t seed = 1; seed <= 6; ++seed) {
+      for (uint32_t seed = 1; seed <= 2; ++seed) {
         CAPTURE(window);
         CAPTURE(seed);
-        Walk(*model, seed, true).run(100);
+        Walk(*model, seed, true).run(10 * kEffort);
       }
     }
   }
