@@ -107,20 +107,8 @@ void compose_all(std::vector<Character>& text) {
 void append(std::string& out, uint32_t c) {
   if (c >= kRawByte) {
     out.push_back(static_cast<char>(c - kRawByte));
-    return;
-  }
-  const auto tail = [&](int shift) { out.push_back(static_cast<char>(0x80 | (c >> shift & 0x3F))); };
-  if (c < 0x80) {
-    out.push_back(static_cast<char>(c));
-  } else if (c < 0x800) {
-    out.push_back(static_cast<char>(0xC0 | c >> 6));
-    tail(0);
-  } else if (c < 0x10000) {
-    out.push_back(static_cast<char>(0xE0 | c >> 12));
-    tail(6), tail(0);
   } else {
-    out.push_back(static_cast<char>(0xF0 | c >> 18));
-    tail(12), tail(6), tail(0);
+    append_utf8(out, c);
   }
 }
 

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <utility>
 
+#include "lib/text/utf8.h"
+
 namespace quern::text {
 namespace {
 
@@ -17,22 +19,6 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   }
   out.append(rest);
   text = std::move(out);
-}
-
-void append_utf8(std::string& out, uint32_t c) {
-  const auto tail = [&](int shift) { out.push_back(static_cast<char>(0x80 | (c >> shift & 0x3F))); };
-  if (c < 0x80) {
-    out.push_back(static_cast<char>(c));
-  } else if (c < 0x800) {
-    out.push_back(static_cast<char>(0xC0 | c >> 6));
-    tail(0);
-  } else if (c < 0x10000) {
-    out.push_back(static_cast<char>(0xE0 | c >> 12));
-    tail(6), tail(0);
-  } else {
-    out.push_back(static_cast<char>(0xF0 | c >> 18));
-    tail(12), tail(6), tail(0);
-  }
 }
 
 // \x{4e00} as the character itself, where it is no ASCII character, which might have a meaning in an expression.
