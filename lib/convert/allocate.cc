@@ -5,6 +5,7 @@
 
 #include "lib/convert/quantize.h"
 #include "lib/quant/format.h"
+#include "lib/quant/rows.h"
 
 namespace quern::convert {
 namespace {
@@ -87,7 +88,7 @@ Result<RoundingError> rounding_error(const io::TensorEntry& tensor, uint32_t typ
     const uint64_t r = i * n_rows / n;
     std::vector<float> x(cols), y(cols), weights(cols);
     std::vector<std::byte> blocks(cols / to->block_elems * to->block_bytes);
-    from->decode(view.row(r), x.data(), cols);
+    quant::RowReader(view, *from).read(r, r + 1, x.data());
     const uint64_t matrix = importance.size() > cols ? r / view.shape.ne[1] % view.shape.ne[2] : 0;
     weigh(x.data(), importance.empty() ? nullptr : importance.data() + matrix * cols, weights);
     to->encode(x.data(), weights.data(), cols, blocks.data());

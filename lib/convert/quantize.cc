@@ -90,14 +90,13 @@ Status Quantizer::write(const TensorTarget& target, const io::ByteSink& sink) {
                  step = std::max<uint64_t>(1, kStepBytes / std::max<uint64_t>(view.row_bytes, 1));
   for (uint64_t begin = 0; begin < n_rows; begin += step) {
     const uint64_t end = std::min(n_rows, begin + step);
-    const std::span<const std::byte> source(view.row(begin), (end - begin) * view.row_bytes);
     if (target.copied()) {
-      QUERN_CHECK(sink(source));
+      QUERN_CHECK(sink({view.rows(begin, end, out_), (end - begin) * view.row_bytes}));
     } else {
       QUERN_CHECK(write_rows(weighted, moments, begin, end));
       QUERN_CHECK(sink(out_));
     }
-    QUERN_CHECK(advance(target, source));
+    QUERN_CHECK(advance(target, view.slice(begin, end - begin)));
   }
   return {};
 }
@@ -108,12 +107,14 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
   QUERN_TRY(const quant::FormatInfo* to, quant::resolve_format(target.type_id));
   const size_t cols = view.shape.cols(), row_bytes = cols / to->block_elems * to->block_bytes;
   const bool per_matrix = target.importance.size() > cols, refine = moments != nullptr && Refiner::can(*to);
-  const size_t step = refine ? Refiner::kRows : 1;
+  constexpr size_t kReadTogether = 16;  // see tensor::RowSource
+  const size_t step = refine ? Refiner::kRows : view.source != nullptr ? kReadTogether : 1;
   out_.resize((end - begin) * row_bytes);
   workers_.resize(pool_.n_threads());
   for (Worker& worker : workers_) {
     worker.rows.resize(step * cols);
     worker.weights.resize(cols);
+    worker.reader = std::make_unique<quant::RowReader>(view, *from);
     worker.refiner.reset();
     if (refine) worker.refiner = Refiner::make(*to, *moments);
   }
@@ -123,9 +124,9 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
     Worker& worker = workers_[thread];
     const uint64_t first = begin + i * step, n = std::min<uint64_t>(step, end - first);
     std::byte* const out = out_.data() + i * step * row_bytes;
+    worker.reader->read(first, first + n, worker.rows.data());
     for (uint64_t r = first; r < first + n; ++r) {
-      float* const row = worker.rows.data() + (r - first) * cols;
-      from->decode(view.row(r), row, cols);
+      const float* const row = worker.rows.data() + (r - first) * cols;
       if (first_not_finite(row, cols) < cols) {
         uint64_t seen = bad.load();
         while (r < seen && !bad.compare_exchange_weak(seen, r)) {
@@ -144,15 +145,15 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
   });
   if (bad == kNone) return {};
   float* const row = workers_[0].rows.data();
-  from->decode(view.row(bad), row, cols);
+  workers_[0].reader->read(bad, bad + 1, row);
   const size_t col = first_not_finite(row, cols);
   return fail(Errc::format, file_.path, ": tensor '", target.source->name, "', row ", bad.load(), ", column ", col,
               ": ", row[col], " cannot be quantized");
 }
 
-Status Quantizer::advance(const TensorTarget& target, std::span<const std::byte> source) {
-  if (target.source->file_index < file_.parts.size()) file_.parts[target.source->file_index].release(source);
-  done_bytes_ += source.size();
+Status Quantizer::advance(const TensorTarget& target, const tensor::TensorView& part) {
+  file_.release(*target.source, part);
+  done_bytes_ += part.size_bytes();
   const bool go_on = !progress_ || progress_(Progress{"quantize", done_bytes_, total_bytes_});
   QUERN_ENSURE(go_on && !cancel_.cancelled(), Errc::cancelled, "quantizing was cancelled");
   return {};

@@ -17,6 +17,7 @@
 #include "lib/io/gguf_writer.h"
 #include "lib/io/reader.h"
 #include "lib/quant/format.h"
+#include "lib/quant/rows.h"
 
 namespace quern::convert {
 
@@ -28,7 +29,9 @@ struct TensorTarget {
   /// its ne[2]. Empty: all alike.
   std::vector<float> importance;
 
-  bool copied() const { return type_id == source->type_id; }
+  bool copied() const {
+    return type_id == source->type_id && source->view.scale == 1 && source->view.column_order == nullptr;
+  }
   uint64_t size_bytes() const;  ///< in the new file
 };
 
@@ -68,12 +71,13 @@ class Quantizer {
 
  private:
   struct Worker {
+    std::unique_ptr<quant::RowReader> reader;
     std::vector<float> rows, weights;  ///< a few rows, decoded; what an error in each element of one counts
     std::unique_ptr<Refiner> refiner;
   };
   /// moments: nullptr where levels are chosen by rounding.
   Status write_rows(const TensorTarget& target, const Moments* moments, uint64_t begin, uint64_t end);
-  Status advance(const TensorTarget& target, std::span<const std::byte> source);
+  Status advance(const TensorTarget& target, const tensor::TensorView& part);
 
   const io::ModelFile& file_;
   base::ThreadPool& pool_;

@@ -56,10 +56,13 @@ const uint8_t* PanelWeight::panels(size_t begin, size_t end, uint8_t* scratch) c
 void PanelWeight::pack_panels(size_t begin, size_t end, uint8_t* out) const {
   constexpr size_t kMaxLanes = 64;
   const uint8_t* lanes[kMaxLanes];
+  std::vector<std::byte> made;
+  const size_t first_row = begin * kernels_->lanes, end_row = std::min<size_t>(end * kernels_->lanes, rows());
+  const auto* const data = reinterpret_cast<const uint8_t*>(source_.rows(first_row, end_row, made));
   for (size_t p = begin; p < end; ++p, out += panel_bytes()) {
     for (size_t r = 0; r < kernels_->lanes; ++r) {
       const size_t row = p * kernels_->lanes + r;
-      lanes[r] = row < rows() ? reinterpret_cast<const uint8_t*>(source_.row(row)) : nullptr;
+      lanes[r] = row < end_row ? data + (row - first_row) * source_.row_bytes : nullptr;
     }
     kernels_->pack_panel(lanes, n_groups(), out);
   }
@@ -72,8 +75,7 @@ TableWeight::TableWeight(const tensor::TensorView& source, const quant::FormatIn
 
 VectorWeight::VectorWeight(const tensor::TensorView& source, const quant::FormatInfo& format)
     : compute::Weight(source.type, 1, u32(source.shape.elements()), Usage::vector), floats_(source.shape.elements()) {
-  format.decode(source.data, floats_.data(), floats_.size());
-  if (source.scale != 1) scale_row(floats_.data(), source.scale, floats_.data(), floats_.size());
+  quant::RowReader(source, format).read(0, source.shape.rows(), floats_.data());
 }
 
 }  // namespace quern::cpu

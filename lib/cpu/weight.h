@@ -8,9 +8,9 @@
 #include "lib/base/thread_pool.h"
 #include "lib/compute/ops.h"
 #include "lib/cpu/arena.h"
-#include "lib/cpu/kernels/elementwise.h"
 #include "lib/cpu/matmul/panel_kernels.h"
 #include "lib/quant/format.h"
+#include "lib/quant/rows.h"
 
 namespace quern::cpu {
 
@@ -49,10 +49,7 @@ class TableWeight final : public compute::Weight {
  public:
   TableWeight(const tensor::TensorView& source, const quant::FormatInfo& format);
   uint64_t size_bytes() const override { return 0; }
-  void decode_row(uint32_t r, float* out) const {
-    format_->decode(source_.row(r), out, cols());
-    if (source_.scale != 1) scale_row(out, source_.scale, out, cols());
-  }
+  void decode_row(uint32_t r, float* out) const { quant::RowReader(source_, *format_).read(r, r + 1, out); }
 
  private:
   tensor::TensorView source_;

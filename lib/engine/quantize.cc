@@ -15,6 +15,7 @@
 #include "lib/engine/api/impl.h"
 #include "lib/engine/calibration.h"
 #include "lib/engine/sensitivity.h"
+#include "lib/hf/open.h"
 #include "lib/io/gguf.h"
 #include "lib/io/reader.h"
 #include "lib/quant/format.h"
@@ -162,7 +163,7 @@ Status Job::plan() {
     QUERN_TRY(imatrix_, convert::Imatrix::open(options_.imatrix));
   }
   QUERN_TRY(changes_, metadata_changes(*recipe, options_, imatrix_));
-  QUERN_TRY(file_, io::open_model_file(in_));
+  QUERN_TRY(file_, hf::open_model(in_));
   std::error_code ignored;
   QUERN_ENSURE(!std::filesystem::equivalent(in_, out_, ignored), Errc::argument, out_,
                ": is the source itself; give another name");

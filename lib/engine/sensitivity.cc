@@ -97,6 +97,9 @@ Result<std::optional<double>> Sensitivity::of(const convert::TensorTarget& targe
   }));
   tensor::TensorView view = source;
   view.data = bytes.data();
+  view.source = nullptr;
+  view.column_order = nullptr;
+  view.scale = 1;
   view.type = static_cast<tensor::DType>(target.type_id);
   view.row_bytes = bytes.size() / source.shape.rows();
   std::vector<std::unique_ptr<compute::Weight>> changed;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -90,6 +91,12 @@ struct ModelFile {
   MetaTable meta;
   TensorTable tensors;
   std::vector<base::FileBytes> parts;
+  std::vector<std::shared_ptr<const void>> keep;  ///< what views point to besides: sources of rows, orders of columns
+
+  /// Lets the system drop the pages that `part`, all or some rows of the entry's tensor, was read from. Reading it
+  /// again still works.
+  void release(const TensorEntry& entry, const tensor::TensorView& part) const;
+
   bool tokenizer_only = false;  ///< made from tokenizer files: keys tokenizer.*, no others, and no tensors
 };
 

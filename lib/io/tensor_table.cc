@@ -16,4 +16,9 @@ const TensorEntry* TensorTable::find(std::string_view name) const {
   return place == index_.end() ? nullptr : &entries_[place->second];
 }
 
+void ModelFile::release(const TensorEntry& entry, const tensor::TensorView& part) const {
+  if (part.source != nullptr) return part.source->release(part.first_row, part.first_row + part.shape.rows());
+  if (entry.file_index < parts.size()) parts[entry.file_index].release({part.data, part.size_bytes()});
+}
+
 }  // namespace quern::io

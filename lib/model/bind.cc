@@ -83,9 +83,9 @@ tensor::TensorView view_of(const tensor::TensorView& whole, const TensorSpec& sp
   const uint64_t first = hp.dim(spec.part.first, layer);
   const bool in_row = spec.role == Role::vector;  // vectors are F32 or F16: elements have whole bytes
   const uint64_t rows_of_expert = in_row || spec.part.whole() ? rows : hp.dim(spec.part.of, layer);
-  tensor::TensorView view = whole;
+  const uint64_t first_row = (stacked(spec) ? expert * rows_of_expert : 0) + (in_row ? 0 : first);
+  tensor::TensorView view = whole.slice(first_row, rows);
   view.shape = {{cols, rows, 1, 1}, in_row ? 1u : 2u};
-  view.data = whole.row((stacked(spec) ? expert * rows_of_expert : 0) + (in_row ? 0 : first));
   if (in_row) {
     const uint64_t elem_bytes = whole.row_bytes / whole.shape.cols();
     view.data += first * elem_bytes;
@@ -283,7 +283,7 @@ Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Bin
       auto weight = backend.prepare(view, usage_of(b.spec->role, options.repack));
       if (!weight) return fail(weight.error().code, where(file, b.entry->name), weight.error().message);
       const bool copied = (*weight)->size_bytes() > 0;  // others may keep pointing into the file
-      if (copied) file.parts[b.entry->file_index].release({view.data, view.size_bytes()});
+      if (copied) file.release(*b.entry, view);
       weights.add(b.spec->slot, b.layer, std::move(*weight), b.entry->name);
     }
     if (!options.progress || (done != total && done - reported < total / kReports)) continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "lib/model/hash.h"
 
@@ -24,6 +25,12 @@ uint64_t fingerprint(const io::ModelFile& file, std::string_view architecture) {
     for (const uint64_t n : entry.view.shape.ne) hash.number(n);
     const uint64_t size = entry.view.size_bytes();
     const uint64_t n = std::min(size, kSampleBytes);
+    if (entry.view.source != nullptr) {
+      std::vector<std::byte> row(entry.view.row_bytes);
+      entry.view.source->read(entry.view.first_row, entry.view.first_row + 1, row.data());
+      hash.bytes({row.data(), std::min<size_t>(row.size(), n)});
+      continue;
+    }
     hash.bytes({entry.view.data, n});
     hash.bytes({entry.view.data + (size - n) / 2, n});
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "lib/hf/open.h"
 #include "lib/io/names.h"
 #include "lib/model/fingerprint.h"
 #include "lib/model/vocab_from_meta.h"
@@ -86,7 +87,7 @@ Status read_layer_scales(LoadedModel& model, const std::vector<Binding>& binding
 Result<std::unique_ptr<LoadedModel>> open_vocabulary(const std::string& path, compute::Backend& backend,
                                                      const OpenOptions& options) {
   auto model = std::make_unique<LoadedModel>();
-  QUERN_TRY(model->file, io::open_model_file(path, {.use_mmap = options.use_mmap, .tokenizers = options.vocab_only}));
+  QUERN_TRY(model->file, hf::open_model(path, {.use_mmap = options.use_mmap, .tokenizers = options.vocab_only}));
   model->backend = &backend;
   gather_facts(*model);
   QUERN_CHECK(read_architecture(*model));
@@ -145,7 +146,7 @@ Survey survey(const std::string& path, compute::Backend& backend, const OpenOpti
   out.model = std::make_unique<LoadedModel>();
   LoadedModel& model = *out.model;
   model.backend = &backend;
-  auto file = io::open_model_file(path, {.use_mmap = options.use_mmap});
+  auto file = hf::open_model(path, {.use_mmap = options.use_mmap});
   if (!file) {
     note(out, OpenStep::file, file.error());
     return out;

@@ -9,6 +9,7 @@
 
 #include "lib/base/half.h"
 #include "lib/quant/format.h"
+#include "lib/quant/rows.h"
 #include "lib/reference/kv_store.h"
 #include "lib/reference/recurrent.h"
 
@@ -49,15 +50,11 @@ class Weight final : public compute::Weight {
         format_(format) {
     if (usage == Usage::gather) return;
     floats_.resize(source.shape.elements());
-    for (uint32_t r = 0; r < rows(); ++r) decode_row(r, floats_.data() + uint64_t{r} * cols());
+    quant::RowReader(source, format).read(0, source.shape.rows(), floats_.data());
   }
   uint64_t size_bytes() const override { return floats_.size() * sizeof(float); }
   const float* row(uint32_t r) const { return floats_.data() + uint64_t{r} * cols(); }
-  void decode_row(uint32_t r, float* out) const {
-    format_.decode(source_.row(r), out, cols());
-    if (source_.scale == 1) return;
-    for (uint32_t c = 0; c < cols(); ++c) out[c] *= source_.scale;
-  }
+  void decode_row(uint32_t r, float* out) const { quant::RowReader(source_, format_).read(r, r + 1, out); }
 
  private:
   tensor::TensorView source_;

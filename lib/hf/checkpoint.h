@@ -1,0 +1,30 @@
+// The files of a Hugging Face folder, opened: arrays by name, and config.json.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/base/file.h"
+#include "lib/base/status.h"
+#include "lib/io/json.h"
+#include "lib/io/safetensors.h"
+
+namespace quern::hf {
+
+/// Owns the mappings that the arrays point into. Move-only.
+struct Checkpoint {
+  std::string path;  ///< of the folder
+  io::Json config;   ///< config.json
+  std::vector<base::FileBytes> files;
+  io::SafeTensors arrays;
+
+  io::JsonAt config_at() const { return {&config, config_path}; }
+  std::string config_path;
+};
+
+/// Opens model.safetensors, or the files that model.safetensors.index.json names, or else all *.safetensors of the
+/// folder. Errors name file, array and value.
+Result<Checkpoint> open_checkpoint(const std::string& folder, bool use_mmap = true);
+
+}  // namespace quern::hf
