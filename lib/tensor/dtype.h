@@ -40,6 +40,17 @@ enum class DType : uint32_t {
   nvfp4 = 40,
   q1_0 = 41,
   q2_0 = 42,
+  // Of Hugging Face checkpoints; no GGUF has them.
+  nf4 = 1000,     ///< bitsandbytes
+  nf4_dq = 1001,  ///< with quantized scales
+  fp4 = 1002,     ///< bitsandbytes; its codes are not MXFP4's
+  int2 = 1003,    ///< scales and whole zero points: GPTQ, AWQ, compressed-tensors
+  int3 = 1004,
+  int4 = 1005,
+  int4_32 = 1006,
+  int8 = 1007,  ///< the same, also LLM.int8()
+  f8_e4m3 = 1008,
+  f8_e5m2 = 1009,
 };
 
 }  // namespace quern::tensor
