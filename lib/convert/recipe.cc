@@ -77,8 +77,8 @@ Result<Facts> model_facts(const io::ModelFile& file) {
   facts.n_layer = layers.value_or(0);
   facts.n_expert = experts.value_or(0);
   facts.queries_per_kv = n_head_kv > 0 ? n_head / n_head_kv : 0;
-  facts.falcon = *arch == "falcon";
-  facts.llama_70b = *arch == "llama" && facts.n_layer == 80 && n_head != n_head_kv;
+  facts.family = arch::recipe_family(*arch);
+  facts.shares_kv = n_head != n_head_kv;
   return facts;
 }
 

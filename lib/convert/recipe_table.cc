@@ -67,19 +67,24 @@ constexpr PartName kPartNames[] = {
 // The layers that earn more bits: the first and the last eighth, and every third one between.
 constexpr bool is_prominent(uint32_t i, uint32_t n) { return i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2; }
 
+constexpr bool is_falcon(const Facts& f) { return f.family == arch::RecipeFamily::falcon; }
+constexpr bool is_llama_70b(const Facts& f) {
+  return f.family == arch::RecipeFamily::llama && f.n_layer == 80 && f.shares_kv;
+}
+
 constexpr Condition kAlways = {"", [](const Facts&) { return true; }};
-constexpr Condition kFalcon = {"falcon", [](const Facts& f) { return f.falcon; }};
+constexpr Condition kFalcon = {"falcon", [](const Facts& f) { return is_falcon(f); }};
 constexpr Condition kOddOutput = {"falcon, or rows are not whole blocks of the default type",
-                                  [](const Facts& f) { return f.falcon || f.odd_columns; }};
+                                  [](const Facts& f) { return is_falcon(f) || f.odd_columns; }};
 constexpr Condition kStacked = {"experts", [](const Facts& f) { return f.stacked; }};
 constexpr Condition kEightExperts = {"8 experts", [](const Facts& f) { return f.n_expert == 8; }};
 constexpr Condition kSharedKv = {"4 or more query heads share it",
                                  [](const Facts& f) { return f.queries_per_kv >= 4; }};
 constexpr Condition kSharedKvOrExperts = {"4 or more query heads share it, or 4 or more experts",
                                           [](const Facts& f) { return f.queries_per_kv >= 4 || f.n_expert >= 4; }};
-constexpr Condition kLlama70b = {"Llama 70B: small beside the rest", [](const Facts& f) { return f.llama_70b; }};
+constexpr Condition kLlama70b = {"Llama 70B: small beside the rest", [](const Facts& f) { return is_llama_70b(f); }};
 constexpr Condition kLlama70bShared = {"Llama 70B: small beside the rest",
-                                       [](const Facts& f) { return f.llama_70b && f.queries_per_kv >= 4; }};
+                                       [](const Facts& f) { return is_llama_70b(f) && f.queries_per_kv >= 4; }};
 constexpr Condition kNoImatrix = {"no importance matrix", [](const Facts& f) { return !f.has_imatrix; }};
 constexpr Condition kFirstTwo = {"the first 2", [](const Facts& f) { return f.nth < 2; }};
 constexpr Condition kFirstFour = {"the first 4", [](const Facts& f) { return f.nth < 4; }};
@@ -93,17 +98,17 @@ constexpr Condition kProminent = {"the first and last eighth, and every third be
 constexpr Condition kProminentOfPart = {"the first and last eighth, and every third between",
                                         [](const Facts& f) { return is_prominent(f.nth, f.n_same); }};
 constexpr Condition kFirstEighthNotFalcon = {"the first eighth",
-                                             [](const Facts& f) { return !f.falcon && kFirstEighth.holds(f); }};
+                                             [](const Facts& f) { return !is_falcon(f) && kFirstEighth.holds(f); }};
 constexpr Condition kFirstEighthNoImatrix = {"the first eighth, no importance matrix",
                                              [](const Facts& f) { return !f.has_imatrix && kFirstEighth.holds(f); }};
 constexpr Condition kFirstEighthImatrix = {"the first eighth, importance matrix",
                                            [](const Facts& f) { return f.has_imatrix && kFirstEighth.holds(f); }};
 constexpr Condition kFirstSixteenthFalcon = {"falcon, the first sixteenth",
-                                             [](const Facts& f) { return f.falcon && kFirstSixteenth.holds(f); }};
+                                             [](const Facts& f) { return is_falcon(f) && kFirstSixteenth.holds(f); }};
 constexpr Condition kProminentFalcon = {"falcon, the first and last eighth, and every third between",
-                                        [](const Facts& f) { return f.falcon && kProminent.holds(f); }};
+                                        [](const Facts& f) { return is_falcon(f) && kProminent.holds(f); }};
 constexpr Condition kUnlessDullFalcon = {"unless falcon, and none of the more important layers",
-                                         [](const Facts& f) { return !f.falcon || kProminent.holds(f); }};
+                                         [](const Facts& f) { return !is_falcon(f) || kProminent.holds(f); }};
 constexpr Condition kFirstEighthOrEightExperts = {
     "the first eighth; with 8 experts also the last one and every third between",
     [](const Facts& f) { return kFirstEighth.holds(f) || (f.n_expert == 8 && kProminent.holds(f)); }};

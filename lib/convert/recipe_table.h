@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "lib/arch/recipe_family.h"
 #include "lib/convert/recipe.h"
 
 namespace quern::convert {
@@ -34,8 +35,8 @@ struct Facts {
   uint32_t n_layer = 0;
   uint32_t n_expert = 0;
   uint32_t queries_per_kv = 1;  ///< attention.head_count / attention.head_count_kv, of the first layer
-  bool falcon = false;
-  bool llama_70b = false;  ///< 80 layers whose query heads share key-value heads
+  bool shares_kv = false;       ///< fewer key-value heads than query heads
+  arch::RecipeFamily family = arch::RecipeFamily::ordinary;
   bool has_imatrix = false;
   bool stacked = false;      ///< several matrices: the experts of a layer
   bool odd_columns = false;  ///< its rows are not whole blocks of the recipe's default type
