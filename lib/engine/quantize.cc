@@ -29,7 +29,9 @@ using convert::TensorTarget;
 Result<uint32_t> type_id_of(const std::string& name) {
   if (const auto id = quant::find_type(name)) return *id;
   std::string known;
-  for (const quant::FormatInfo& format : quant::formats()) known += cat(known.empty() ? "" : " ", format.name);
+  for (const quant::FormatInfo& format : quant::formats()) {
+    if (quant::find_type(format.name)) known += cat(known.empty() ? "" : " ", format.name);
+  }
   return fail(Errc::argument, "'", name, "' is no type of tensors; known: ", known);
 }
 

@@ -299,7 +299,7 @@ Result<tensor::Shape> Parser::shape() {
 Status Parser::size_tensor(PendingTensor& pending) const {
   tensor::TensorView& view = pending.entry.view;
   const auto& ne = view.shape.ne;
-  const auto block = quant::block_size(pending.entry.type_id);
+  const auto block = quant::gguf_block_size(pending.entry.type_id);
   if (!block) return Error{block.error().code, where() + block.error().message};
   if (ne[0] % block->elems != 0)
     return malformed("shape ", tensor::to_string(view.shape), ": expected rows of a multiple of ", block->elems,

@@ -143,7 +143,7 @@ bool within_limits(const MetaValue& value) {
 Result<uint64_t> tensor_bytes(const std::string& name, const tensor::Shape& shape, uint32_t type_id) {
   QUERN_ENSURE(shape.rank <= kMaxRank, Errc::argument, "tensor ", quoted(name), ": expected at most ", kMaxRank,
                " dimensions, found ", shape.rank);
-  QUERN_TRY(const auto block, quant::block_size(type_id));
+  QUERN_TRY(const auto block, quant::gguf_block_size(type_id));
   std::optional<uint64_t> size = shape.ne[0] / block.elems * block.bytes;
   bool extents_fit = shape.ne[0] % block.elems == 0;
   for (uint32_t i = 0; i < kMaxRank; ++i) {

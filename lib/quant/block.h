@@ -3,7 +3,7 @@
 // A format is a struct in namespace quern::quant with
 //   Block        the block as it lies in a file: trivially copyable, no padding, every number little-endian
 //   kType        its tensor::DType, for GGUF types the id in the file
-//   kName        as GGUF tools spell it
+//   kName        as GGUF tools spell it; of types that GGUF lacks, the enumerator in capitals
 //   kBlockElems  elements per block
 //   decode       the scalar decoding, the norm for every other path
 //   pack         a block from its codes (or levels: the signed values that codes stand for) and scales
@@ -77,5 +77,12 @@ void decode_blocks(const std::byte* blocks, float* out, size_t n) {
 /// The 4-bit code of element j of a 32-element block whose 16 bytes hold element j in the low nibble of byte j and
 /// element j + 16 in its high nibble ("nibble order").
 inline int nibble32(const uint8_t* bytes, int j) { return j < 16 ? bytes[j] & 15 : bytes[j - 16] >> 4; }
+
+/// The other way round: n codes (a multiple of 32) in nibble order.
+inline void pack_nibbles(const uint8_t* codes, int n, uint8_t* bytes) {
+  for (int i = 0; i < n; i += 32, codes += 32, bytes += 16) {
+    for (int j = 0; j < 16; ++j) bytes[j] = static_cast<uint8_t>(codes[j] | codes[j + 16] << 4);
+  }
+}
 
 }  // namespace quern::quant

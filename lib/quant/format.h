@@ -39,7 +39,7 @@ struct PointAccess {
 
 struct FormatInfo {
   tensor::DType type;
-  const char* name;      ///< As GGUF tools spell it: "Q4_K", "F16".
+  const char* name;      ///< "Q4_K", "F16": as GGUF tools spell it, where they know it.
   uint32_t block_elems;  ///< Elements per block; a row is a whole number of blocks.
   uint32_t block_bytes;
   /// Scalar decoding, the norm that every faster path must equal bit for bit. Decodes n elements (a multiple of
@@ -59,21 +59,23 @@ std::span<const FormatInfo> formats();
 /// The format of a type, or nullptr if it is not one of formats(). O(1).
 const FormatInfo* find_format(tensor::DType type);
 
-/// Resolves a type id found in a file: the format, or an error that names the type and says whether it was removed from
+/// Resolves a type id: the format, or an error that names the type and says whether it was removed from
 /// GGUF, belongs to another engine only, holds no weights (integers), or is not known at all.
 Result<const FormatInfo*> resolve_format(uint32_t type_id);
 
-/// The name of any type id, known formats or not: "Q4_K", "IQ2_XXS", "type 77".
+/// The name of any type id, known formats or not: "Q4_K", "NF4", "type 77".
 std::string type_name(uint32_t type_id);
 
 /// The id of a type that weights may have in GGUF, by its name in any case: "q4_k" is 12.
 std::optional<uint32_t> find_type(std::string_view name);
 
-/// Bytes of one element block of ANY id that GGUF readers must be able to skip over (also integers and formats that
-/// cannot be run here), or an error for removed and unknown ids. {block_elems, block_bytes}.
+/// Bytes of one element block of ANY id: of formats(), integers and formats that cannot be run here. An error for
+/// removed and unknown ids. {block_elems, block_bytes}.
 struct BlockSize {
   uint32_t elems, bytes;
 };
 Result<BlockSize> block_size(uint32_t type_id);
+/// The same of ids in GGUF files: types that only other containers have are unknown there.
+Result<BlockSize> gguf_block_size(uint32_t type_id);
 
 }  // namespace quern::quant

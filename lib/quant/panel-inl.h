@@ -27,13 +27,19 @@
 //       template <size_t J, size_t T> VU8 weighted_codes() const;
 //     };
 //   };
-// Groups of fewer elements (32, 64 or 128) have floats instead: `template <size_t J, size_t H> VF32 scale() const` and,
-// where kHasMin, which goes with kSub = 32, `template <size_t J, size_t H> VF32 min() const`.
+// Groups of fewer elements (32, 64 or 128), and those with `static constexpr bool kFloatScales = true`, have floats
+// instead: `template <size_t J, size_t H> VF32 scale() const` and, where kHasMin, which goes with kSub = 32, `template
+// <size_t J, size_t H> VF32 min() const`.
 // The weight is scale * (code - bias) - min with scale = d * sub_scale and min = dmin * sub_min, in float32 and in this
 // order bit for bit what the scalar decode() gives. Sub-scales have at most 8 bits, sub-minima at most 6, unsigned.
+// (Formats with a codebook that is not one of whole numbers, Codebook4bit, have whole numbers near it in their panels.)
 // A panel is read once, front to back, at the memory's speed, which takes loads in the order of the addresses: where
-// the order of the block is another one, `kOrder` lists the dwords of the body as they are needed. Float formats (F32,
-// F16, BF16) have kGroup = 1, kFloat = true and `static VF32 load(const uint8_t* group)`.
+// the order of the block is another one, `kOrder` lists the dwords of the body as they are needed.
+//
+// Float formats have kFloat = true. F32, F16 and BF16: kGroup = 1 and `static VF32 load(const uint8_t* group)`. Those
+// with scales and elements of a byte: kGroup = 128 elements and a head of 4 bytes, the scale; in a group the kLanes
+// scales, `static float head(const uint8_t* block)`, come first, then kLanes bytes for every element, which `static
+// VF32 load(const uint8_t* elements)` makes floats of. The weight is the float times the scale.
 
 #if defined(QUERN_QUANT_PANEL_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef QUERN_QUANT_PANEL_INL_H_
@@ -141,7 +147,23 @@ HWY_INLINE void transpose_dwords(const uint8_t* const (&rows)[kLanes], size_t of
 /// Whether a quantized format's scales are floats, rather than integers times a float for the whole group.
 template <class Panel>
 constexpr bool has_float_scales() {
-  return Panel::kGroup < 256;
+  if constexpr (requires { Panel::kFloatScales; }) {
+    return Panel::kFloatScales;
+  } else {
+    return Panel::kGroup < 256;
+  }
+}
+
+/// Bytes of an element of a float format in a panel.
+template <class Panel>
+constexpr size_t element_bytes() {
+  return Panel::kGroup == 1 ? Panel::kBlockBytes : (Panel::kBlockBytes - Panel::kHeadBytes) / Panel::kGroup;
+}
+
+/// The elements of a group of a float format.
+template <class Panel>
+HWY_INLINE const uint8_t* elements_of(const uint8_t* group) {
+  return Panel::kGroup == 1 ? group : group + kLanes * Panel::kHeadBytes;
 }
 
 /// Prepares a group for the codes of elements 32J and on.
@@ -205,10 +227,32 @@ HWY_INLINE void pack_line(const uint8_t* const (&lines)[kLanes], uint8_t* groups
   }
 }
 
+/// Packs one group of a float format with scales: bytes become element-major.
+template <class Panel>
+HWY_INLINE void pack_float_group(const uint8_t* const (&blocks)[kLanes], uint8_t* group) {
+  static_assert(Panel::kHeadBytes == 4 && element_bytes<Panel>() == 1);
+  for (size_t r = 0; r < kLanes; ++r) {
+    const float head = Panel::head(blocks[r]);
+    std::memcpy(group + 4 * r, &head, 4);
+  }
+  HWY_ALIGN uint8_t dwords[Panel::kGroup * kLanes];
+  transpose_dwords(blocks, Panel::kHeadBytes, Panel::kGroup / 4, dwords);
+  const hn::Rebind<uint8_t, DU32> du8;
+  uint8_t* out = group + kLanes * Panel::kHeadBytes;
+  for (size_t t = 0; t < Panel::kGroup / 4; ++t, out += 4 * kLanes) {
+    const VU32 four = load_dwords(dwords, t);
+    hn::StoreU(hn::TruncateTo(du8, four), du8, out);
+    hn::StoreU(hn::TruncateTo(du8, hn::ShiftRight<8>(four)), du8, out + kLanes);
+    hn::StoreU(hn::TruncateTo(du8, hn::ShiftRight<16>(four)), du8, out + 2 * kLanes);
+    hn::StoreU(hn::TruncateTo(du8, hn::ShiftRight<24>(four)), du8, out + 3 * kLanes);
+  }
+}
+
 /// Packs a panel: rows[r] are the blocks of row r, or nullptr for a row past the end (packed as zeros).
 template <class Panel>
 void pack_panel(const uint8_t* const* rows, size_t n_groups, uint8_t* panel) {
-  constexpr size_t kGroupBytes = kLanes * Panel::kBlockBytes, kStep = Panel::kFloat ? kLineGroups<Panel> : 1;
+  constexpr size_t kGroupBytes = kLanes * Panel::kBlockBytes,
+                   kStep = Panel::kFloat && Panel::kGroup == 1 ? kLineGroups<Panel> : 1;
   static constexpr uint8_t kZeros[kStep * Panel::kBlockBytes] = {};
   // The rows of a matrix lie one behind the other, so the next panel's are here. Reading kLanes rows side by side is
   // more than the prefetchers of the hardware follow; the second-level cache has room for a panel.
@@ -221,6 +265,8 @@ void pack_panel(const uint8_t* const* rows, size_t n_groups, uint8_t* panel) {
     uint8_t* const out = panel + g * kGroupBytes;
     if constexpr (!Panel::kFloat) {
       pack_group<Panel>(blocks, out);
+    } else if constexpr (Panel::kGroup > 1) {
+      pack_float_group<Panel>(blocks, out);
     } else if (step == kStep) {
       pack_line<Panel>(blocks, out);
     } else {

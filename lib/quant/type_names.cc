@@ -1,6 +1,7 @@
-// Every tensor type id that turns up in GGUF files: its name, its block, and why it cannot be run if it cannot.
-// Source: GGUF specification for the ids below 43; the ids above are those of ik_llama.cpp, which writes GGUF files
-// with types of its own. They are listed so that an error can say what a file holds.
+// Every tensor type id that turns up in GGUF files: its name, its block, and why it cannot be run if it cannot. The
+// types that GGUF lacks (ids from kFirstOther on) are all formats that run, and named by these. Source: GGUF
+// specification for the ids below 43; the ids above are those of ik_llama.cpp, which writes GGUF files with types of
+// its own. They are listed so that an error can say what a file holds.
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -102,6 +103,8 @@ static_assert([] {
 // ik_llama.cpp numbers its row-interleaved variants (names ending in _R4, _R8, _R16) within this range.
 constexpr uint32_t kFirstInterleaved = 202, kLastInterleaved = 399;
 
+constexpr uint32_t kFirstOther = 1000;  // of other containers, see lib/tensor/dtype.h
+
 const TypeRow* find_row(uint32_t id) {
   const auto* row = std::lower_bound(std::begin(kTypes), std::end(kTypes), id,
                                      [](const TypeRow& candidate, uint32_t wanted) { return candidate.id < wanted; });
@@ -173,6 +176,11 @@ Result<BlockSize> block_size(uint32_t type_id) {
   if (row->kind == Kind::foreign) return foreign_error(row->name, type_id);
   if (row->kind == Kind::removed) return removed_error(*row);
   return BlockSize{row->block_elems, row->block_bytes};
+}
+
+Result<BlockSize> gguf_block_size(uint32_t type_id) {
+  if (type_id >= kFirstOther) return unknown_error(type_id);
+  return block_size(type_id);
 }
 
 }  // namespace quern::quant

@@ -15,6 +15,7 @@
 #include "lib/cpu/matmul/activations.h"
 #include "lib/cpu/matmul/panel_kernels.h"
 #include "lib/quant/format.h"
+#include "tests/quant/panel_weights.h"
 
 using namespace quern;
 using compute::Mat;
@@ -98,12 +99,13 @@ struct Problem {
     return result;
   }
 
-  /// Largest error relative to the size of the terms, against float64 on activations rounded as the kernels round them.
+  /// Largest error relative to the size of the terms, against float64 on the weights that panels hold (which are the
+  /// decoded ones or, of codebooks, near these) and activations rounded as the kernels round them.
   double relative_error(const std::vector<float>& got) const {
     std::vector<float> row(k);
     double worst = 0;
     for (uint32_t r = 0; r < rows; ++r) {
-      format.decode(weights.data() + r * view().row_bytes, row.data(), k);
+      quant::decode_panel(format, weights.data() + r * view().row_bytes, row.data(), k);
       for (uint32_t c = 0; c < n; ++c) {
         double exact = 0, size = 0;
         for (uint32_t i = 0; i < k; ++i) {
@@ -128,8 +130,9 @@ struct Problem {
   /// Element i of column c as lib/cpu/matmul/activations.h says.
   double activation(uint32_t c, uint32_t i) const {
     const float* row = x.data() + uint64_t{c} * k;
-    if (format.block_elems == 1) return row[i];
-    if (format.block_elems < 256) {
+    const cpu::ActivationKind kind = cpu::panel_kernels(format.type)->activation;
+    if (kind == cpu::ActivationKind::f32) return row[i];
+    if (kind == cpu::ActivationKind::per16) {
       const float max = highest(row + i / 16 * 16, 16);
       return max == 0 ? 0 : static_cast<double>(max / 127.0f) * std::nearbyint(row[i] * (127.0f / max));
     }

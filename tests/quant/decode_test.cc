@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "lib/base/half.h"
+#include "lib/quant/bitsandbytes.h"
 #include "lib/quant/format.h"
+#include "lib/quant/fp8.h"
 #include "tests/quant/test_data.h"
 
 using namespace quern;
@@ -46,10 +48,10 @@ size_t decoded_files(const quant::FormatInfo& format, const std::string& kind) {
 TEST_CASE("every quantized format decodes the reference vectors bit for bit") {
   for (const quant::FormatInfo& format : quant::formats()) {
     if (format.block_elems == 1) continue;
-    const size_t files =
-        decoded_files(format, "noimat") + decoded_files(format, "imat") + decoded_files(format, "randbits");
+    const size_t files = decoded_files(format, "noimat") + decoded_files(format, "imat") +
+                         decoded_files(format, "layer") + decoded_files(format, "randbits");
     CAPTURE(std::string(format.name));
-    CHECK(files >= 2);
+    CHECK(files >= (format.type == tensor::DType::f8_e5m2 ? 1 : 2));
   }
 }
 
@@ -78,6 +80,30 @@ TEST_CASE("F16 and BF16 decode every bit pattern; F32 is copied") {
     }
     wrong += std::bit_cast<uint32_t>(half[i]) != std::bit_cast<uint32_t>(base::f16_to_f32(patterns[i]));
     wrong += std::bit_cast<uint32_t>(brain[i]) != i << 16;
+  }
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("the map of quantized scales is that of the checkpoints") {
+  const std::vector<std::byte> expected = read_quant_data("dynamic_map.f32");
+  REQUIRE(expected.size() == sizeof quant::kDynamicMap);
+  CHECK(std::memcmp(quant::kDynamicMap.data(), expected.data(), expected.size()) == 0);
+}
+
+TEST_CASE("8-bit floats decode every bit pattern") {
+  size_t wrong = 0;
+  for (uint32_t i = 0; i < 256; ++i) {
+    const auto bits = static_cast<uint8_t>(i);
+    const double sign = i & 0x80 ? -1 : 1;
+    const int e4 = static_cast<int>(i >> 3 & 15), m3 = static_cast<int>(i & 7);
+    const double e4m3 = sign * (e4 ? std::ldexp(8 + m3, e4 - 10) : std::ldexp(m3, -9));
+    const float found = quant::e4m3_to_f32(bits);
+    wrong += e4 == 15 && m3 == 7 ? !std::isnan(found) : static_cast<double>(found) != e4m3;
+    const int e5 = static_cast<int>(i >> 2 & 31), m2 = static_cast<int>(i & 3);
+    const double e5m2 = sign * (e5 ? std::ldexp(4 + m2, e5 - 17) : std::ldexp(m2, -16));
+    const float other = quant::e5m2_to_f32(bits);
+    if (e5 < 31) wrong += static_cast<double>(other) != e5m2;
+    if (e5 == 31) wrong += m2 ? !std::isnan(other) : other != static_cast<float>(sign * HUGE_VAL);
   }
   CHECK(wrong == 0);
 }

@@ -15,6 +15,7 @@
 #include "lib/quant/all_formats-inl.h"
 #include "lib/quant/format.h"
 #include "lib/quant/panel-inl.h"
+#include "tests/quant/panel_weights.h"
 #include "tests/quant/test_data.h"
 
 #ifndef QUERN_PANEL_TEST_ONCE_
@@ -103,7 +104,14 @@ HWY_ATTR void unpack_group(const uint8_t* bytes, float* out, std::index_sequence
 /// The group's weights, element-major: out[e * kLanes + r].
 template <class Panel>
 HWY_ATTR void unpack(const uint8_t* group, float* out) {
-  if constexpr (Panel::kFloat) {
+  if constexpr (Panel::kFloat && Panel::kGroup > 1) {
+    const uint8_t* const elements = elements_of<Panel>(group);
+    const VF32 scale = hn::LoadU(DF32(), reinterpret_cast<const float*>(group));
+    for (size_t e = 0; e < Panel::kGroup; ++e) {
+      const VF32 value = Panel::load(elements + e * kLanes * element_bytes<Panel>());
+      hn::StoreU(hn::Mul(value, scale), DF32(), out + e * kLanes);
+    }
+  } else if constexpr (Panel::kFloat) {
     hn::StoreU(Panel::load(group), DF32(), out);
   } else {
     unpack_group<Panel>(group, out, std::make_index_sequence<Panel::kGroup / 32>());
@@ -112,13 +120,13 @@ HWY_ATTR void unpack(const uint8_t* group, float* out) {
 
 /// Blocks of one row in a panel of the test: of the float formats more than one cache line.
 template <class Panel>
-constexpr size_t kGroups = Panel::kFloat ? 35 : 2;
+constexpr size_t kGroups = Panel::kGroup == 1 ? 35 : 2;
 
 /// Compares the groups of one row (lane r of the panel) with the scalar decoding of its blocks, nullptr for zeros.
 template <class Panel, class Format>
 void check_row(const std::vector<float>& found, size_t r, const uint8_t* blocks, PanelReport& report) {
   std::vector<float> expected(kGroups<Panel> * Panel::kGroup);
-  if (blocks) Format::decode(reinterpret_cast<const std::byte*>(blocks), expected.data(), expected.size());
+  if (blocks) decode_panel<Format>(reinterpret_cast<const std::byte*>(blocks), expected.data(), expected.size());
   for (size_t e = 0; e < expected.size(); ++e, ++report.weights) {
     const float value = found[e * kLanes + r];
     if (value == expected[e]) continue;  // 0 and -0 are the same weight
@@ -180,7 +188,7 @@ bool all_finite(const std::vector<float>& values) {
 /// n blocks of random bits whose weights are all finite, after the blocks of the format's test vectors.
 std::vector<uint8_t> blocks_of(const FormatInfo& format, size_t n) {
   std::vector<uint8_t> out;
-  for (const char* kind : {".randbits.q", ".noimat.q"}) {
+  for (const char* kind : {".randbits.q", ".noimat.q", ".layer.q"}) {
     for (const std::byte byte : read_quant_data(std::string(format.name) + kind)) {
       out.push_back(static_cast<uint8_t>(byte));
     }
@@ -222,6 +230,22 @@ TEST_CASE("panels hold the weights of the scalar decoding on every SIMD target")
   }
   hwy::SetSupportedTargetsForTest(0);
   CHECK(targets > 0);
+}
+
+TEST_CASE("the whole numbers in panels are near the codebooks' values") {
+  for (const Codebook4bit* codebook : {&kNf4, &kBnbFp4}) {
+    double largest = 0;
+    for (size_t q = 0; q < 16; ++q) {
+      const double near = static_cast<double>(codebook->step) * (codebook->biased[q] - 128);
+      const double error = std::fabs(near - static_cast<double>(codebook->values[q]));
+      largest = std::max(largest, error);
+      CHECK((codebook->values[q] == 0) == (near == 0));
+      CHECK((codebook->values[q] < 0) == (near < 0));
+    }
+    CHECK(largest <= codebook->largest_error);
+    CHECK(largest > 0.999 * codebook->largest_error);
+    CHECK(normal_error(*codebook) < 0.00184);  // of a block's largest magnitude, root mean square
+  }
 }
 
 TEST_CASE("the tables for unsigned codes are the codebooks plus the bias") {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <iterator>
 #include <string>
 
 #include "lib/quant/format.h"
@@ -38,6 +39,13 @@ constexpr Row kRows[] = {
     {35, "TQ2_0", 256, 66, true},   {39, "MXFP4", 32, 17, true},    {40, "NVFP4", 64, 36, true},
     {41, "Q1_0", 128, 18, true},    {42, "Q2_0", 64, 18, true},
 };
+// Those that only other containers have.
+constexpr Row kOtherRows[] = {
+    {1000, "NF4", 64, 36, true},       {1001, "NF4_DQ", 256, 140, true}, {1002, "FP4", 64, 36, true},
+    {1003, "INT2", 128, 36, true},     {1004, "INT3", 128, 52, true},    {1005, "INT4", 128, 68, true},
+    {1006, "INT4_32", 32, 20, true},   {1007, "INT8", 128, 132, true},   {1008, "F8_E4M3", 128, 132, true},
+    {1009, "F8_E5M2", 128, 132, true},
+};
 
 }  // namespace
 
@@ -64,7 +72,27 @@ TEST_CASE("every GGUF type has its name, its block size, and is run or refused b
       CHECK(quant::find_format(static_cast<tensor::DType>(row.id)) == nullptr);
     }
   }
-  CHECK(quant::formats().size() == run);
+  CHECK(quant::formats().size() == run + std::size(kOtherRows));
+}
+
+TEST_CASE("types of other containers have names and block sizes, and are unknown in GGUF") {
+  for (const Row& row : kOtherRows) {
+    CAPTURE(std::string(row.name));
+    CHECK(quant::type_name(row.id) == row.name);
+    const FormatInfo* format = quant::find_format(static_cast<tensor::DType>(row.id));
+    REQUIRE(format != nullptr);
+    CHECK(std::string(format->name) == row.name);
+    CHECK(quant::resolve_format(row.id).value() == format);
+    const auto size = quant::block_size(row.id);
+    REQUIRE(size);
+    CHECK((size->elems == row.elems && size->bytes == row.bytes));
+    CHECK((format->block_elems == row.elems && format->block_bytes == row.bytes));
+    const auto in_gguf = quant::gguf_block_size(row.id);
+    REQUIRE(!in_gguf);
+    CHECK(contains(in_gguf.error().message, "unknown tensor type"));
+    CHECK(!quant::find_type(row.name));
+  }
+  for (const Row& row : kRows) CHECK(quant::gguf_block_size(row.id)->bytes == row.bytes);
 }
 
 TEST_CASE("formats() lists each type once") {
@@ -101,7 +129,7 @@ TEST_CASE("integers, intermediate and unknown types are told apart") {
   CHECK(contains(message(26), "integers"));
   CHECK(contains(message(15), "intermediate"));
   CHECK(contains(message(28), "not supported yet"));
-  for (const uint32_t id : {43u, 77u, 201u, 400u, 1000u, 0xFFFFFFFFu}) {
+  for (const uint32_t id : {43u, 77u, 201u, 400u, 999u, 1010u, 0xFFFFFFFFu}) {
     CHECK(contains(message(id), "unknown tensor type"));
     CHECK(quant::type_name(id) == "type " + std::to_string(id));
     CHECK(!quant::block_size(id));

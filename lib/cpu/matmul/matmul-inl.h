@@ -6,9 +6,11 @@
 //   acc    = acc + (idot_0 * d_0[c] + idot_1 * d_1[c]) * scale[r]
 //   acc    = acc + (idot_h * d_h[c]) * scale_h[r]      instead, where halves have scales of their own
 //   acc    = acc + min[r] * dsum_h[c]                  where the format has minima
-// Weights in blocks of 256: all 256 elements are summed in int32, exactly,
+// Weights in blocks of 256, unless these have float scales: all 256 elements are summed in int32, exactly,
 //   sum    = sum of 2^shift[c] * sub_scale[r] * idot   over the sub-blocks: at most 2^30 for every format
 //   acc    = acc + sum * (d[r] * d[c]), and the same with the sub-minima
+// 8-bit floats with scales: the 128 products of a group in float32, then
+//   acc    = acc + sum * scale[r]
 // Columns never meet, and the order along K is fixed, so a result does not depend on the width of the tile or on who
 // computes it.
 //
@@ -264,11 +266,11 @@ HWY_NOINLINE void multiply_quantized(const uint8_t* panel, const uint8_t* tile, 
 template <class Panel, size_t kWidth>
 HWY_INLINE void add_elements(const uint8_t* panel, const float* x, size_t n, VF32 (&sums)[kWidth]) {
   const DF32 df;
-  constexpr size_t kGroupBytes = qn::kLanes * Panel::kBlockBytes;
+  constexpr size_t kStep = qn::kLanes * qn::element_bytes<Panel>();
   VF32 even[kWidth], odd[kWidth];
   unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { even[c] = odd[c] = hn::Zero(df); });
-  for (size_t k = 0; k + 2 <= n; k += 2, panel += 2 * kGroupBytes, x += 2 * kWidth) {
-    const VF32 w0 = Panel::load(panel), w1 = Panel::load(panel + kGroupBytes);
+  for (size_t k = 0; k + 2 <= n; k += 2, panel += 2 * kStep, x += 2 * kWidth) {
+    const VF32 w0 = Panel::load(panel), w1 = Panel::load(panel + kStep);
     unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA {
       even[c] = hn::MulAdd(w0, hn::Set(df, x[c]), even[c]);
       odd[c] = hn::MulAdd(w1, hn::Set(df, x[kWidth + c]), odd[c]);
@@ -297,10 +299,30 @@ HWY_NOINLINE void multiply_float(const uint8_t* panel, const uint8_t* tile, size
   store_tile<kWidth>(sums, out, out_stride, n_rows);
 }
 
+/// Float formats with scales: sums of the groups' sums times their scales.
+template <class Panel, size_t kWidth>
+HWY_NOINLINE void multiply_scaled_float(const uint8_t* panel, const uint8_t* tile, size_t n_groups, float* out,
+                                        size_t out_stride, size_t n_rows) {
+  const DF32 df;
+  const auto* x = reinterpret_cast<const float*>(tile);
+  VF32 sums[kWidth];
+  unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { sums[c] = hn::Zero(df); });
+  for (size_t g = 0; g < n_groups; ++g, panel += qn::kLanes * Panel::kBlockBytes, x += Panel::kGroup * kWidth) {
+    VF32 part[kWidth];
+    unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { part[c] = hn::Zero(df); });
+    add_elements<Panel, kWidth>(qn::elements_of<Panel>(panel), x, Panel::kGroup, part);
+    const VF32 scale = hn::LoadU(df, reinterpret_cast<const float*>(panel));
+    unrolled<kWidth>([&](auto c) QUERN_INLINE_LAMBDA { sums[c] = hn::MulAdd(part[c], scale, sums[c]); });
+  }
+  store_tile<kWidth>(sums, out, out_stride, n_rows);
+}
+
 template <class Panel, bool kVnni, size_t kWidth>
 constexpr PanelTileFn tile_kernel() {
   if constexpr (kWidth > kMaxWidth) {
     return nullptr;
+  } else if constexpr (Panel::kFloat && Panel::kGroup > 1) {
+    return &multiply_scaled_float<Panel, kWidth>;
   } else if constexpr (Panel::kFloat) {
     return &multiply_float<Panel, kWidth>;
   } else {

@@ -1,0 +1,104 @@
+// INT2: 128 elements in 36 bytes, 2.25 bits per weight: 2-bit codes with a zero point.
+//
+//   bytes 0-1    d, half precision
+//   byte 2       z, the zero point, 0 to 15
+//   byte 3       0
+//   bytes 4-35   2-bit codes q: 4 bytes for every 16 elements, element j of which is in byte j % 4, from bit 2 (j / 4)
+//   on value = d * (q - z), exact in float32
+// Source: GPTQ (Frantar et al., arXiv:2210.17323), AWQ (Lin et al., arXiv:2306.00978) and compressed-tensors
+// checkpoints, whose codes, scales and zero points this holds as they are, in another order.
+
+#ifndef QUERN_QUANT_INT2_H_
+#define QUERN_QUANT_INT2_H_
+
+#include "lib/quant/block.h"
+
+namespace quern::quant {
+
+struct INT2 {
+  struct Block {
+    uint16_t d;
+    uint8_t z;
+    uint8_t zero;
+    uint8_t qs[32];
+  };
+  static_assert(sizeof(Block) == 36);
+
+  static constexpr tensor::DType kType = tensor::DType::int2;
+  static constexpr const char* kName = "INT2";
+  static constexpr uint32_t kBlockElems = 128;
+
+  static int code(const Block& block, int e) { return block.qs[e / 16 * 4 + e % 4] >> (e % 16 / 4 * 2) & 3; }
+
+  static void decode_block(const Block& block, float* out) {
+    const float d = base::f16_to_f32(block.d);
+    for (int e = 0; e < 128; ++e) out[e] = d * static_cast<float>(code(block, e) - block.z);
+  }
+  static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<INT2>(blocks, out, n); }
+
+  static void put_codes(const uint8_t* codes, Block& block) {
+    std::memset(block.qs, 0, sizeof block.qs);
+    for (int e = 0; e < 128; ++e) {
+      block.qs[e / 16 * 4 + e % 4] |= static_cast<uint8_t>(codes[e] << (e % 16 / 4 * 2));
+    }
+  }
+  static void pack(const uint8_t* codes, uint16_t d, uint8_t z, Block& block) {
+    block.d = d;
+    block.z = z;
+    block.zero = 0;
+    put_codes(codes, block);
+  }
+};
+
+}  // namespace quern::quant
+
+#endif  // QUERN_QUANT_INT2_H_
+
+// The panel, per SIMD target: see panel-inl.h.
+#if defined(QUERN_QUANT_INT2_PANEL_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUERN_QUANT_INT2_PANEL_
+#undef QUERN_QUANT_INT2_PANEL_
+#else
+#define QUERN_QUANT_INT2_PANEL_
+#endif
+
+#include "lib/quant/panel_codes-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quern::quant::HWY_NAMESPACE {
+
+struct INT2Panel {
+  static constexpr size_t kGroup = INT2::kBlockElems, kBlockBytes = sizeof(INT2::Block);
+  static constexpr size_t kHeadOffset = 0, kHeadBytes = 0, kSub = 32;
+  static constexpr int kBiasLog2 = -1;
+  static constexpr bool kHasMin = true, kFloat = false;
+
+  struct Group {
+    HWY_INLINE explicit Group(const uint8_t* group) : body_(group) {
+      const VU32 dz = load_dwords(body_, 0);
+      d_ = f16_of<0>(dz);
+      min_ = hn::Mul(d_, hn::ConvertTo(DF32(), byte_of<2>(dz)));
+    }
+    template <size_t J, size_t T>
+    HWY_INLINE VU8 codes() const {
+      return bits_of<2 * (T % 4)>(load_dwords(body_, 1 + 2 * J + T / 4), 3);
+    }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 scale() const {
+      return d_;
+    }
+    template <size_t J, size_t H>
+    HWY_INLINE VF32 min() const {
+      return min_;
+    }
+
+   private:
+    const uint8_t* body_;
+    VF32 d_, min_;
+  };
+};
+
+}  // namespace quern::quant::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard
