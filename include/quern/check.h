@@ -18,6 +18,8 @@ struct CheckOptions {
   bool repack = true;                ///< The same.
   /// The context that the memory is counted for. n_ctx 0: the model's training context, but at most 4096.
   ContextOptions context{};
+  std::string quantize{};     ///< As in ModelOptions, for the memory needed.
+  bool double_quant = false;  ///< The same.
 };
 
 /// What a problem is about.

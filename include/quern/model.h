@@ -27,6 +27,12 @@ struct ModelOptions {
   bool vocab_only = false;
   ProgressFn progress{};  ///< Stage "load", in bytes.
   CancelToken cancel{};
+  /// Quantize as the model is opened: "nf4", "fp4", "int8", or a type of GGUF ("Q4_K", "Q8_0"); empty: as it is stored.
+  /// The matrices of products are quantized, row by row, on their way into memory, where they are stored as F32, F16 or
+  /// BF16 and their rows are whole blocks of the type; the output layer, the matrices that choose experts, and what is
+  /// quantized already stay as they are. What is quantized is in memory, whatever `repack` says.
+  std::string quantize{};
+  bool double_quant = false;  ///< With "nf4": its scales are quantized too, which saves 0.125 bits of 4.5 per weight.
 };
 
 /// What a model is. Counts are of the architecture's hyper-parameters; sizes in bytes.

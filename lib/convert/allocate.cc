@@ -5,6 +5,7 @@
 
 #include "lib/convert/quantize.h"
 #include "lib/quant/format.h"
+#include "lib/quant/importance.h"
 #include "lib/quant/rows.h"
 
 namespace quern::convert {
@@ -90,7 +91,7 @@ Result<RoundingError> rounding_error(const io::TensorEntry& tensor, uint32_t typ
     std::vector<std::byte> blocks(cols / to->block_elems * to->block_bytes);
     quant::RowReader(view, *from).read(r, r + 1, x.data());
     const uint64_t matrix = importance.size() > cols ? r / view.shape.ne[1] % view.shape.ne[2] : 0;
-    weigh(x.data(), importance.empty() ? nullptr : importance.data() + matrix * cols, weights);
+    quant::weigh(x.data(), importance.empty() ? nullptr : importance.data() + matrix * cols, weights);
     to->encode(x.data(), weights.data(), cols, blocks.data());
     to->decode(blocks.data(), y.data(), cols);
     for (size_t k = 0; k < cols; ++k) {

@@ -2,25 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
-#include <cmath>
+
+#include "lib/quant/importance.h"
 
 namespace quern::convert {
 namespace {
 
 /// Bytes of the source that are in work at a time: enough for all threads, little beside a model.
 constexpr uint64_t kStepBytes = uint64_t{16} << 20;
-
-/// The position of the first number that is infinite or not a number, or n.
-size_t first_not_finite(const float* x, size_t n) {
-  constexpr uint32_t kExponent = 0x7F800000;
-  uint32_t found = 0;
-  for (size_t i = 0; i < n; ++i) found |= (std::bit_cast<uint32_t>(x[i]) & kExponent) == kExponent;
-  if (found == 0) return n;
-  size_t i = 0;
-  while ((std::bit_cast<uint32_t>(x[i]) & kExponent) != kExponent) ++i;
-  return i;
-}
 
 Status check_importance(const TensorTarget& target, const std::string& path) {
   const tensor::Shape& shape = target.source->view.shape;
@@ -37,15 +26,6 @@ Status check_importance(const TensorTarget& target, const std::string& path) {
 }
 
 }  // namespace
-
-void weigh(const float* row, const float* importance, std::vector<float>& out) {
-  double squares = 0;
-  for (size_t i = 0; i < out.size(); ++i) squares += static_cast<double>(row[i]) * row[i];
-  const auto floor = static_cast<float>(2 * squares / static_cast<double>(out.size()));
-  for (size_t i = 0; i < out.size(); ++i) {
-    out[i] = std::sqrt(floor + row[i] * row[i]) * (importance != nullptr ? importance[i] : 1.0f);
-  }
-}
 
 uint64_t TensorTarget::size_bytes() const {
   if (copied()) return source->view.size_bytes();
@@ -127,7 +107,7 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
     worker.reader->read(first, first + n, worker.rows.data());
     for (uint64_t r = first; r < first + n; ++r) {
       const float* const row = worker.rows.data() + (r - first) * cols;
-      if (first_not_finite(row, cols) < cols) {
+      if (quant::first_not_finite(row, cols) < cols) {
         uint64_t seen = bad.load();
         while (r < seen && !bad.compare_exchange_weak(seen, r)) {
         }
@@ -138,7 +118,7 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
         const uint64_t matrix = r / view.shape.ne[1] % view.shape.ne[2];
         importance = target.importance.data() + (per_matrix ? matrix * cols : 0);
       }
-      weigh(row, importance, worker.weights);
+      quant::weigh(row, importance, worker.weights);
       to->encode(row, worker.weights.data(), cols, out + (r - first) * row_bytes);
     }
     if (refine) worker.refiner->refine(worker.rows.data(), n, out, row_bytes);
@@ -146,7 +126,7 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
   if (bad == kNone) return {};
   float* const row = workers_[0].rows.data();
   workers_[0].reader->read(bad, bad + 1, row);
-  const size_t col = first_not_finite(row, cols);
+  const size_t col = quant::first_not_finite(row, cols);
   return fail(Errc::format, file_.path, ": tensor '", target.source->name, "', row ", bad.load(), ", column ", col,
               ": ", row[col], " cannot be quantized");
 }

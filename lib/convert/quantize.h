@@ -35,12 +35,6 @@ struct TensorTarget {
   uint64_t size_bytes() const;  ///< in the new file
 };
 
-/// How much an error in each of these weights counts: sqrt(2 * mean(x^2) + x^2), times the importance of its input
-/// where that is known. The first factor says that large weights are the ones that carry what was learnt; with it
-/// alone, or with importance alone, the quantized model strays further from its source (Kullback-Leibler divergence).
-/// `out` has the size of the row.
-void weigh(const float* row, const float* importance, std::vector<float>& out);
-
 /// Gives the second moments of the inputs of the source's weights, as they are asked for.
 class MomentSource {
  public:

@@ -43,6 +43,9 @@ Result<std::unique_ptr<compute::Weight>> PanelWeight::pack(const tensor::TensorV
   pool.run((n_panels + per_task - 1) / per_task, [&](size_t task) {
     const size_t begin = task * per_task, end = std::min(n_panels, begin + per_task);
     weight->pack_panels(begin, end, weight->memory_.data() + begin * panel_bytes);
+    if (source.source == nullptr) return;
+    const uint64_t lanes = weight->kernels_->lanes, last = std::min<uint64_t>(end * lanes, source.shape.rows());
+    source.source->release(source.first_row + begin * lanes, source.first_row + last);
   });
   return std::unique_ptr<compute::Weight>(std::move(weight));
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "lib/io/names.h"
+#include "lib/model/requantize.h"
 #include "lib/quant/format.h"
 
 namespace quern::model {
@@ -238,10 +239,11 @@ class Binder {
   BindingPlan plan_;
 };
 
-compute::Usage usage_of(Role role, bool repack) {
-  if (role == Role::table) return compute::Usage::gather;
-  if (role == Role::vector) return compute::Usage::vector;
-  return repack ? compute::Usage::matmul : compute::Usage::matmul_in_source;
+/// What is requantized is made once, and then in memory.
+compute::Usage usage_of(const Binding& b, bool repack) {
+  if (b.spec->role == Role::table) return compute::Usage::gather;
+  if (b.spec->role == Role::vector) return compute::Usage::vector;
+  return repack || b.requantized != nullptr ? compute::Usage::matmul : compute::Usage::matmul_in_source;
 }
 
 }  // namespace
@@ -262,7 +264,7 @@ Result<uint64_t> weight_bytes(const io::ModelFile& file, const std::vector<Bindi
   uint64_t sum = 0;
   for (const Binding& b : bindings) {
     if (is_for_host(b.spec->role)) continue;
-    const auto bytes = backend.weight_bytes(b.view, usage_of(b.spec->role, repack));
+    const auto bytes = backend.weight_bytes(b.view, usage_of(b, repack));
     if (!bytes) return fail(bytes.error().code, where(file, b.entry->name), bytes.error().message);
     sum += *bytes;
   }
@@ -280,8 +282,9 @@ Result<Weights> prepare_weights(const io::ModelFile& file, const std::vector<Bin
     const tensor::TensorView& view = b.view;
     done += view.size_bytes();
     if (!is_for_host(b.spec->role)) {
-      auto weight = backend.prepare(view, usage_of(b.spec->role, options.repack));
+      auto weight = backend.prepare(view, usage_of(b, options.repack));
       if (!weight) return fail(weight.error().code, where(file, b.entry->name), weight.error().message);
+      if (b.requantized != nullptr) QUERN_CHECK(b.requantized->status());
       const bool copied = (*weight)->size_bytes() > 0;  // others may keep pointing into the file
       if (copied) file.release(*b.entry, view);
       weights.add(b.spec->slot, b.layer, std::move(*weight), b.entry->name);

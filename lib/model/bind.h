@@ -17,13 +17,16 @@
 
 namespace quern::model {
 
+class RequantizedRows;
+
 /// A slot and what goes there. Of a slot with experts there is one for each, in order.
 struct Binding {
   const arch::TensorSpec* spec = nullptr;
   uint32_t layer = 0;
   const io::TensorEntry* entry = nullptr;
-  tensor::TensorView view;                 ///< the tensor, or the part of it that is meant
-  const io::TensorEntry* scale = nullptr;  ///< where view.scale is from, if the file has it
+  tensor::TensorView view;                       ///< the tensor, or the part of it that is meant
+  const io::TensorEntry* scale = nullptr;        ///< where view.scale is from, if the file has it
+  const RequantizedRows* requantized = nullptr;  ///< what the view reads, where it is not of the file's type
 };
 
 /// Whether the tensor's elements share scales.
@@ -52,9 +55,10 @@ struct BindingPlan {
 BindingPlan plan_bindings(const io::ModelFile& file, const arch::ArchSpec& spec, const Hparams& hparams);
 
 struct LoadOptions {
-  ProgressFn progress;  ///< stage "load", in bytes
-  CancelToken cancel;   ///< checked before each tensor
-  bool repack = true;   ///< false: Usage::matmul_in_source
+  ProgressFn progress;                          ///< stage "load", in bytes
+  CancelToken cancel;                           ///< checked before each tensor
+  bool repack = true;                           ///< false: Usage::matmul_in_source, except for what is requantized
+  const quant::FormatInfo* quantize = nullptr;  ///< the plan is to be requantize()d so; nullptr: not at all
 };
 
 /// The memory that prepare_weights() takes, beyond the file's mapping.

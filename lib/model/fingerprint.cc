@@ -8,9 +8,10 @@
 
 namespace quern::model {
 
-uint64_t fingerprint(const io::ModelFile& file, std::string_view architecture) {
+uint64_t fingerprint(const io::ModelFile& file, std::string_view architecture, const quant::FormatInfo* quantize) {
   Hash hash;
   hash.text(architecture);
+  if (quantize != nullptr) hash.text(quantize->name);
   for (const io::MetaTable::Entry& entry : file.meta.entries()) {
     if (entry.key.rfind(cat(architecture, "."), 0) != 0) continue;
     hash.text(entry.key);

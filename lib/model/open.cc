@@ -6,6 +6,7 @@
 #include "lib/hf/open.h"
 #include "lib/io/names.h"
 #include "lib/model/fingerprint.h"
+#include "lib/model/requantize.h"
 #include "lib/model/vocab_from_meta.h"
 #include "lib/quant/format.h"
 
@@ -135,6 +136,8 @@ void survey_tensors(Survey& out, const OpenOptions& options) {
   out.n_faults += out.plan.n_faults;
   log_unused(model.file, out.plan, options.log);
   if (out.plan.n_faults > 0) return;
+  const LoadOptions& load = options.load;
+  if (load.quantize != nullptr) requantize(model.file, *load.quantize, load.repack, out.plan, options.log);
   note(out, OpenStep::tensors, make_ropes(model, out.plan.bindings));
   note(out, OpenStep::tensors, read_layer_scales(model, out.plan.bindings));
 }
@@ -170,7 +173,7 @@ Result<std::unique_ptr<LoadedModel>> open(const std::string& path, compute::Back
   Survey found = survey(path, backend, options);
   if (!found.faults.empty()) return found.faults.front().error;
   LoadedModel& model = *found.model;
-  model.fingerprint = fingerprint(model.file, model.architecture);
+  model.fingerprint = fingerprint(model.file, model.architecture, options.load.quantize);
   QUERN_TRY(model.weights,
             prepare_weights(model.file, found.plan.bindings, model.hparams->n_layer, backend, options.load));
   return std::move(found.model);

@@ -42,7 +42,8 @@ struct LoadedModel {
   Weights weights;
   compute::Backend* backend = nullptr;  ///< outlives the model
 
-  uint64_t fingerprint = 0;  ///< of architecture, tensor names, types, shapes and samples of their bytes
+  uint64_t fingerprint = 0;  ///< of architecture, tensor names, types, shapes, samples of their bytes, the type
+                             ///< that they were requantized to
 
   // Facts for inspection.
   uint64_t n_parameters = 0;  ///< elements of all tensors

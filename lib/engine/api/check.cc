@@ -6,6 +6,7 @@
 #include "lib/base/memory.h"
 #include "lib/engine/api/impl.h"
 #include "lib/engine/meta_text.h"
+#include "lib/model/requantize.h"
 
 namespace quern {
 namespace {
@@ -97,6 +98,8 @@ Result<CheckReport> check(const std::string& path, const engine::RuntimeState& s
   model::OpenOptions open;
   open.use_mmap = options.use_mmap;
   open.log = state.log;
+  open.load.repack = options.repack;
+  QUERN_TRY(open.load.quantize, model::find_load_format(options.quantize, options.double_quant));
   const model::Survey survey = model::survey(path, *state.backend, open);
   for (const model::OpenFault& fault : survey.faults) {
     report.problems.push_back(

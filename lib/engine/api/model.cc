@@ -2,6 +2,7 @@
 
 #include "lib/engine/api/impl.h"
 #include "lib/engine/meta_text.h"
+#include "lib/model/requantize.h"
 #include "lib/quant/format.h"
 
 namespace quern {
@@ -35,6 +36,7 @@ ModelInfo describe(const model::LoadedModel& loaded, std::string name) {
 
 Result<Model> Model::open(const std::string& path, const ModelOptions& options) {
   return engine::guarded([&]() -> Result<Model> {
+    QUERN_TRY(const auto* quantize, model::find_load_format(options.quantize, options.double_quant));
     auto impl = std::make_shared<Impl>();
     if (options.runtime) {
       impl->runtime = *options.runtime;
@@ -49,6 +51,7 @@ Result<Model> Model::open(const std::string& path, const ModelOptions& options) 
     open.load.progress = options.progress;
     open.load.cancel = options.cancel;
     open.load.repack = options.repack;
+    open.load.quantize = quantize;
     QUERN_TRY(auto loaded, model::open(path, *state.backend, open));
     // Whoever holds the loaded model holds the runtime whose backend its weights belong to.
     impl->loaded = std::shared_ptr<const model::LoadedModel>(
