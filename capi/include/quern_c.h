@@ -137,10 +137,14 @@ typedef struct quern_model_options {
   quern_progress_fn progress;
   void* progress_user;
   const quern_cancel_token* cancel;
-  int32_t no_repack; /* nonzero: read weights from the mapped file: less memory, slower answers, the same results */
+  int32_t no_repack;    /* nonzero: read weights from the mapped file: less memory, slower answers, the same results */
+  const char* quantize; /* quantize the matrices of products as the model is opened: "nf4", "fp4", "int8", or a type of
+                           GGUF ("Q4_K"); NULL or "": as they are stored */
+  int32_t double_quant; /* nonzero, with "nf4": quantize its scales too */
+  int32_t reserved;     /* 0 */
 } quern_model_options;
 #define QUERN_MODEL_OPTIONS_INIT \
-  { sizeof(quern_model_options), NULL, 0, 0, NULL, NULL, NULL, 0 }
+  { sizeof(quern_model_options), NULL, 0, 0, NULL, NULL, NULL, 0, NULL, 0, 0 }
 
 typedef struct quern_model quern_model;
 /* Opens a GGUF file; the other parts of a split one are found by name. */
@@ -162,6 +166,24 @@ typedef struct quern_model_info {
 #define QUERN_MODEL_INFO_INIT \
   { sizeof(quern_model_info), NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 QUERN_API quern_status quern_model_get_info(const quern_model* model, quern_model_info* out);
+
+/* The bytes of a model's weights, by what they are for. Set struct_size before the call; fields beyond it are left out.
+ */
+typedef struct quern_footprint {
+  size_t struct_size;
+  uint64_t matrix_bytes;      /* matrices of products, rearranged in memory */
+  uint64_t vector_bytes;      /* norms and biases, as floats in memory */
+  uint64_t table_bytes;       /* tables of embeddings, whose rows are read from the file */
+  uint64_t kept_bytes;        /* matrices of products that are read from the file each time: no_repack */
+  uint64_t total_bytes;       /* the sum of these */
+  uint64_t file_bytes;        /* all of the model's files */
+  uint64_t file_needed_bytes; /* of these, what is still read: tables and kept matrices */
+  int32_t file_mapped;        /* nonzero: the files are mapped, and their other pages need not be in memory */
+  int32_t reserved;           /* 0 */
+} quern_footprint;
+#define QUERN_FOOTPRINT_INIT \
+  { sizeof(quern_footprint), 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+QUERN_API quern_status quern_model_footprint(const quern_model* model, quern_footprint* out);
 
 /* The file's chat template (Jinja); empty if it has none. Lives as long as the handle, as do the texts below. */
 QUERN_API const char* quern_model_chat_template(const quern_model* model);

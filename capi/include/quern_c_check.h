@@ -29,9 +29,12 @@ typedef struct quern_check_options {
   int32_t no_repack;                    /* the same */
   const quern_context_options* context; /* what the memory is counted for; NULL: defaults. Its n_ctx 0 stands for the
                                            model's training context, but at most 4096 */
+  const char* quantize;                 /* as in quern_model_options */
+  int32_t double_quant;                 /* the same */
+  int32_t reserved;                     /* 0 */
 } quern_check_options;
 #define QUERN_CHECK_OPTIONS_INIT \
-  { sizeof(quern_check_options), NULL, 0, 0, NULL }
+  { sizeof(quern_check_options), NULL, 0, 0, NULL, NULL, 0, 0 }
 
 /* Sizes in bytes. Set struct_size before the call; fields beyond it are left out. */
 typedef struct quern_check_info {

@@ -13,11 +13,13 @@ quern_status quern_check(const char* path, const quern_check_options* options, q
   QUERN_C_NEED(path);
   return guard([&] {
     quern_check_options o = QUERN_CHECK_OPTIONS_INIT;
-    QUERN_C_CHECK(read_options(options, o, "quern_check_options"));
+    QUERN_C_CHECK(read_options(options, o, "quern_check_options", offsetof(quern_check_options, quantize)));
     quern::CheckOptions wanted;
     if (o.runtime) wanted.runtime = o.runtime->runtime;
     wanted.use_mmap = o.no_mmap == 0;
     wanted.repack = o.no_repack == 0;
+    if (o.quantize) wanted.quantize = o.quantize;
+    wanted.double_quant = o.double_quant != 0;
     QUERN_C_CHECK(read_context_options(o.context, wanted.context));
     auto report = quern::check_model(path, wanted);
     if (!report) return refuse(report.error());

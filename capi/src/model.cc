@@ -17,6 +17,8 @@ quern_status quern_model_open(const char* path, const quern_model_options* optio
     wanted.use_mmap = o.no_mmap == 0;
     wanted.repack = o.no_repack == 0;
     wanted.vocab_only = o.vocab_only != 0;
+    if (o.quantize) wanted.quantize = o.quantize;
+    wanted.double_quant = o.double_quant != 0;
     wanted.progress = progress_of(o.progress, o.progress_user);
     wanted.cancel = cancel_of(o.cancel);
     auto model = quern::Model::open(path, wanted);
@@ -50,6 +52,24 @@ quern_status quern_model_get_info(const quern_model* model, quern_model_info* ou
     from.n_ff = info.n_ff;
     from.n_ctx_train = info.n_ctx_train;
     return write_info(from, out, "quern_model_info");
+  });
+}
+
+quern_status quern_model_footprint(const quern_model* model, quern_footprint* out) {
+  QUERN_C_NEED(model);
+  QUERN_C_NEED(out);
+  return guard([&] {
+    const quern::Footprint footprint = model->model.footprint();
+    quern_footprint from = QUERN_FOOTPRINT_INIT;
+    from.matrix_bytes = footprint.matrix_bytes;
+    from.vector_bytes = footprint.vector_bytes;
+    from.table_bytes = footprint.table_bytes;
+    from.kept_bytes = footprint.kept_bytes;
+    from.total_bytes = footprint.total_bytes;
+    from.file_bytes = footprint.file_bytes;
+    from.file_needed_bytes = footprint.file_needed_bytes;
+    from.file_mapped = footprint.file_mapped ? 1 : 0;
+    return write_info(from, out, "quern_footprint");
   });
 }
 

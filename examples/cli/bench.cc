@@ -45,6 +45,7 @@ Status run_model(const BenchArgs& args, const BenchPlan& plan, const std::string
   if (!model) return model.error();
   head.load_seconds = std::chrono::duration<double>(Clock::now() - start).count();
   head.info = model->info();
+  head.footprint = model->footprint();
   head.path = head.info.path;
   head.backend = runtime->description();
   head.n_threads = runtime->n_threads();

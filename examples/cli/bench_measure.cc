@@ -121,17 +121,10 @@ uint64_t number_in(const Model& model, const std::string& key, uint64_t otherwis
   return value;
 }
 
-/// Bytes of weights that a pass reads: all but the embeddings, of which it reads a row per token, unless they are the
-/// output layer too.
+/// Bytes of weights that a pass reads: all but the embeddings, of which it reads a row per token.
 uint64_t weight_bytes(const Model& model) {
-  uint64_t out = 0, embeddings = 0;
-  bool has_output = false;
-  for (const auto& tensor : model.tensors()) {
-    out += tensor.size_bytes;
-    if (tensor.name == "token_embd.weight") embeddings = tensor.size_bytes;
-    has_output |= tensor.name == "output.weight";
-  }
-  return has_output ? out - embeddings : out;
+  const Footprint footprint = model.footprint();
+  return footprint.matrix_bytes + footprint.kept_bytes + footprint.vector_bytes;
 }
 
 /// Bytes of keys and values that one token has in the cache.

@@ -16,6 +16,7 @@ namespace quern::cli {
 struct BenchModel {
   std::string path;
   ModelInfo info;
+  Footprint footprint;
   std::string backend;
   uint32_t n_threads = 0;
   double load_seconds = 0;

@@ -48,6 +48,9 @@ Json record(const BenchModel& model, const BenchResult& result, const BenchArgs&
           {"model_type", model_type(model.info)},
           {"model_size", model.info.size_bytes},
           {"model_n_params", model.info.n_parameters},
+          {"model_bytes_in_memory", model.footprint.total_bytes},
+          {"quantize", args.open.quantize},
+          {"double_quant", args.open.double_quant},
           {"n_batch", test.n_batch},
           {"n_threads", model.n_threads},
           {"cpu_mask", args.open.placement.mask},
@@ -169,6 +172,7 @@ class Document final : public BenchReport {
     out["file_type"] = model_->info.file_type;
     out["n_parameters"] = model_->info.n_parameters;
     out["size_bytes"] = model_->info.size_bytes;
+    out["footprint"] = footprint_json(model_->footprint);
     out["backend"] = model_->backend;
     out["version"] = version();
     out["machine_read_bytes_s"] = or_null(model_->read_bandwidth);

@@ -126,6 +126,8 @@ int run(const Args& args) {
   options.runtime = *runtime;
   options.use_mmap = !args.model.no_mmap;
   options.repack = !args.model.no_repack;
+  options.quantize = args.model.quantize;
+  options.double_quant = args.model.double_quant;
   auto context = context_options(args.context);
   if (!context) return report(context.error());
   options.context = *context;

@@ -13,7 +13,7 @@ namespace {
 
 struct Args {
   ModelArgs model;
-  bool json = false, tensors = false;
+  bool json = false, tensors = false, footprint = false;
 };
 
 struct TypeSum {
@@ -39,7 +39,7 @@ std::string shape_text(const std::vector<uint64_t>& shape) {
   return out;
 }
 
-void print_json(const Model& model) {
+void print_json(const Model& model, bool with_footprint) {
   const ModelInfo& info = model.info();
   const auto tensors = model.tensors();
   nlohmann::ordered_json json = {{"path", info.path},
@@ -56,6 +56,7 @@ void print_json(const Model& model) {
                                  {"n_ff", info.n_ff},
                                  {"n_ctx_train", info.n_ctx_train},
                                  {"chat_template", model.chat_template()}};
+  if (with_footprint) json["footprint"] = footprint_json(model.footprint());
   auto& metadata = json["metadata"] = nlohmann::ordered_json::object();
   for (const auto& [key, value] : model.metadata()) metadata[key] = value;
   auto& types = json["types"] = nlohmann::ordered_json::object();
@@ -92,7 +93,18 @@ std::string one_line(const std::string& text) {
   return out;
 }
 
-void print_text(const Model& model, bool with_tensors) {
+void print_footprint(const Footprint& f) {
+  const auto line = [](const char* name, uint64_t bytes) { print("  " + padded(name, 36) + bytes_text(bytes) + "\n"); };
+  print("\nin memory\n");
+  line("matrices", f.matrix_bytes);
+  line("norms and biases", f.vector_bytes);
+  line("tables, read from the file by rows", f.table_bytes);
+  if (f.kept_bytes > 0) line("matrices, read from the file", f.kept_bytes);
+  line("together", f.total_bytes);
+  line(f.file_mapped ? "the file, mapped" : "the file, read into memory", f.file_bytes);
+}
+
+void print_text(const Model& model, bool with_tensors, bool with_footprint) {
   const ModelInfo& info = model.info();
   const auto tensors = model.tensors();
   const auto line = [](const char* name, const std::string& value) {
@@ -114,6 +126,7 @@ void print_text(const Model& model, bool with_tensors) {
     print("  " + padded(type, 10) + padded(std::to_string(sum.count) + " tensors", 14) +
           padded(bytes_text(sum.bytes), 12) + fixed(bits, 2) + " bits each\n");
   }
+  if (with_footprint) print_footprint(model.footprint());
   print("\nmetadata\n");
   for (const auto& [key, value] : model.metadata())
     print("  " + padded(one_line(key), 40) + " " + one_line(value) + "\n");
@@ -128,12 +141,12 @@ void print_text(const Model& model, bool with_tensors) {
 }
 
 int run(const Args& args) {
-  auto model = open_model(args.model, true);
+  auto model = open_model(args.model, !args.footprint);
   if (!model) return report(model.error());
   if (args.json) {
-    print_json(*model);
+    print_json(*model, args.footprint);
   } else {
-    print_text(*model, args.tensors);
+    print_text(*model, args.tensors, args.footprint);
   }
   return finish_output(kOk);
 }
@@ -145,8 +158,11 @@ void add_inspect(CLI::App& app, Action& action) {
   CLI::App* command = app.add_subcommand("inspect", "Show what is in a model file");
   add_model_args(*command, args->model, false);
   command->add_flag("--tensors", args->tensors, "List the tensors too");
+  command->add_flag("--footprint", args->footprint, "Open the whole model, and say what its weights take in memory");
   command->add_flag("--json", args->json, "Print one JSON document with everything");
-  add_examples(*command, "  quern inspect demo\n  quern inspect model.gguf --json | jq .types\n");
+  add_examples(*command,
+               "  quern inspect demo\n  quern inspect model.gguf --json | jq .types\n"
+               "  quern inspect model.gguf --footprint --quantize Q4_K\n");
   command->callback([args, &action] { action = [args] { return run(*args); }; });
 }
 

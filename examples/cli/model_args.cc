@@ -38,6 +38,11 @@ void add_open_args(CLI::App& command, ModelArgs& args) {
   command.add_flag("--no-mmap", args.no_mmap, "Read the file into memory instead of mapping it");
   command.add_flag("--no-repack", args.no_repack,
                    "Read weights from the mapped file: little memory, slower answers, the same results");
+  command
+      .add_option("--quantize", args.quantize,
+                  "Quantize the weights as they are read: nf4, fp4, int8, or a type of GGUF such as Q4_K")
+      ->type_name("TYPE");
+  command.add_flag("--double-quant", args.double_quant, "With --quantize nf4: quantize its scales too");
   command.add_flag("-v,--verbose", args.verbose, "Say more on stderr");
   command.add_option("--backend", args.backend, "cpu, or reference: scalar, for comparison")->group("");
 }
@@ -111,6 +116,8 @@ Result<Model> open_model(const ModelArgs& args, const Runtime& runtime, bool voc
   options.use_mmap = !args.no_mmap;
   options.repack = !args.no_repack;
   options.vocab_only = vocab_only;
+  options.quantize = args.quantize;
+  options.double_quant = args.double_quant;
   options.cancel = catch_interrupts();
   ProgressBar bar;
   options.progress = [&bar](const Progress& progress) {

@@ -17,6 +17,8 @@ struct ModelArgs {
   int32_t n_threads_batch = 0;
   bool no_mmap = false;
   bool no_repack = false;
+  std::string quantize;
+  bool double_quant = false;
   std::string backend = "cpu";
   bool verbose = false;
   PlacementArgs placement;

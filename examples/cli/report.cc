@@ -43,4 +43,15 @@ std::string timings_text(const GenerateTimings& t) {
   return out;
 }
 
+nlohmann::ordered_json footprint_json(const Footprint& f) {
+  return {{"matrix_bytes", f.matrix_bytes},
+          {"vector_bytes", f.vector_bytes},
+          {"table_bytes", f.table_bytes},
+          {"kept_bytes", f.kept_bytes},
+          {"total_bytes", f.total_bytes},
+          {"file_bytes", f.file_bytes},
+          {"file_needed_bytes", f.file_needed_bytes},
+          {"file_mapped", f.file_mapped}};
+}
+
 }  // namespace quern::cli

@@ -52,6 +52,23 @@ struct TensorInfo {
   uint64_t size_bytes = 0;
 };
 
+/// The bytes of a model's weights, by what they are for. A context takes memory of its own.
+struct Footprint {
+  uint64_t matrix_bytes = 0;  ///< Matrices of products, rearranged in memory.
+  uint64_t vector_bytes = 0;  ///< Norms and biases, as floats in memory.
+  uint64_t table_bytes = 0;   ///< Tables of embeddings: the rows of the tokens that come up are read from the file.
+  uint64_t kept_bytes = 0;    ///< Matrices of products that are read from the file each time: ModelOptions::repack off.
+  uint64_t total_bytes = 0;   ///< The sum of these.
+  uint64_t file_bytes = 0;    ///< All of the model's files: mapped, or in memory where ModelOptions::use_mmap is off.
+  /// Of the file's bytes, those that are still read; the others need not be in memory. Tables and kept matrices; where
+  /// these are made from something else in the file, in the size that they are made.
+  uint64_t file_needed_bytes = 0;
+  bool file_mapped = false;
+
+  /// The memory that the model occupies beyond pages of the file that the system may drop.
+  uint64_t resident_bytes() const { return matrix_bytes + vector_bytes + (file_mapped ? 0 : file_bytes); }
+};
+
 /// Copies share the weights, which live as long as any copy or Context. Immutable and thread-safe.
 class Model {
  public:
@@ -67,6 +84,8 @@ class Model {
   /// The text form of one metadata value, if the key exists.
   std::optional<std::string> metadata(std::string_view key) const;
   std::vector<TensorInfo> tensors() const;
+  /// What the weights take now; with ModelOptions::vocab_only, nothing but the file.
+  Footprint footprint() const;
   const Runtime& runtime() const;
 
   struct Impl;

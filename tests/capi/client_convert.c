@@ -333,8 +333,53 @@ static void test_check(const char* path) {
   CHECK(quern_check_report_unused_tensor(NULL, 0) == NULL);
 }
 
+/* What the weights take, as the file has them and quantized as it is opened; `path` is a file of Q8_0. */
+static void test_footprint(const char* path, const quern_model* model) {
+  quern_model_options options = QUERN_MODEL_OPTIONS_INIT;
+  quern_check_options check_options = QUERN_CHECK_OPTIONS_INIT;
+  quern_check_report* report = NULL;
+  quern_footprint plain = QUERN_FOOTPRINT_INIT, other = QUERN_FOOTPRINT_INIT;
+  quern_model* opened = NULL;
+  CHECK(quern_model_footprint(model, &plain) == QUERN_OK);
+  CHECK(plain.matrix_bytes > 1000000 && plain.vector_bytes > 0 && plain.table_bytes > 0 && plain.kept_bytes == 0);
+  CHECK(plain.total_bytes == plain.matrix_bytes + plain.vector_bytes + plain.table_bytes);
+  CHECK(plain.file_mapped && plain.file_needed_bytes == plain.table_bytes &&
+        plain.file_bytes == (uint64_t)file_size(path));
+  CHECK(quern_model_footprint(NULL, &plain) == QUERN_ERROR_ARGUMENT);
+  CHECK(quern_model_footprint(model, NULL) == QUERN_ERROR_ARGUMENT);
+  other.struct_size = 8;
+  CHECK(quern_model_footprint(model, &other) == QUERN_ERROR_ARGUMENT && message_has("struct_size"));
+  other.struct_size = sizeof other;
+
+  options.no_repack = options.no_mmap = 1;
+  options.struct_size = offsetof(quern_model_options, quantize); /* an older program's */
+  options.quantize = "not read";
+  CHECK(quern_model_open(path, &options, &opened) == QUERN_OK);
+  CHECK(quern_model_footprint(opened, &other) == QUERN_OK && !other.file_mapped && other.matrix_bytes == 0);
+  CHECK(other.kept_bytes > 1000000 && other.file_needed_bytes == other.kept_bytes + other.table_bytes);
+  quern_model_close(opened);
+
+  options.struct_size = sizeof options;
+  CHECK(quern_model_open(path, &options, &opened) == QUERN_ERROR_ARGUMENT && message_has("Q4_K"));
+  options.quantize = "q4_0";
+  options.double_quant = 1;
+  CHECK(quern_model_open(path, &options, &opened) == QUERN_ERROR_ARGUMENT && message_has("double_quant"));
+  CHECK(opened == NULL);
+  options.double_quant = options.no_repack = options.no_mmap = 0;
+  CHECK(quern_model_open(path, &options, &opened) == QUERN_OK); /* quantized already: it stays */
+  CHECK(quern_model_footprint(opened, &other) == QUERN_OK && other.total_bytes == plain.total_bytes);
+  quern_model_close(opened);
+
+  check_options.quantize = "not a type";
+  CHECK(quern_check(path, &check_options, &report) == QUERN_ERROR_ARGUMENT && message_has("'not a type'"));
+  check_options.struct_size = offsetof(quern_check_options, quantize);
+  CHECK(quern_check(path, &check_options, &report) == QUERN_OK);
+  quern_check_report_close(report);
+}
+
 void test_convert(const char* path, const quern_model* model) {
   test_check(path);
+  test_footprint(path, model);
   test_perplexity(model);
   test_imatrix(model);
   test_types();

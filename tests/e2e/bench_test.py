@@ -63,6 +63,9 @@ def test_document():
     assert len(result["pp_seconds"]) == len(result["tg_seconds"]) == 3
     middle = sorted(result["tg_seconds"])[1]
     assert abs(result["tg_tok_s"] * middle / 8 - 1) < 1e-9
+    footprint = result["footprint"]
+    assert footprint["total_bytes"] == footprint["matrix_bytes"] + footprint["vector_bytes"] + footprint["table_bytes"]
+    assert footprint["file_mapped"] and footprint["file_bytes"] == os.path.getsize(result["model"]) and footprint["kept_bytes"] == 0
     assert result["file_type"] == "Q8_0" and result["backend"].startswith("cpu")
     assert result["machine_read_bytes_s"] is None and result["bandwidth_share"] is None
     assert [(test["n_prompt"], test["n_gen"]) for test in result["results"]] == [(32, 0), (0, 8)]

@@ -92,6 +92,24 @@ def test_inspect():
     assert b"Q8_0" in out and b"token_embd.weight" in out
 
 
+def test_quantized_as_it_is_opened():
+    file = support.path("plain.gguf")
+    quern("quantize", "demo", file, "F16", "--allow-requantize")
+    plain, quantized = (quern_json("inspect", file, "--footprint", *flags)["footprint"] for flags in ((), ("--quantize", "q4_0")))
+    assert quantized["file_bytes"] == plain["file_bytes"] and quantized["table_bytes"] == plain["table_bytes"]
+    assert plain["matrix_bytes"] / 2.5 < quantized["matrix_bytes"] < plain["matrix_bytes"] / 1.5  # the output layer stays
+    memory = quern_json("check", file, "--quantize", "q4_0")["memory"]
+    assert memory["weight_bytes"] == quantized["matrix_bytes"] + quantized["vector_bytes"]
+    out, _ = quern("inspect", file, "--footprint", "--quantize", "q4_0")
+    assert b"in memory" in out and b"together" in out
+    run = ("run", file, "-p", "The old house", "-n", 8, "--temp", 0, "--raw")
+    assert len(quern_json(*run, "--quantize", "q8_0")["tokens"]) == 8
+    _, err = quern(*run, "--quantize", "q4_k_m", code=2)
+    assert b"quantize: expected one of" in err and b"found 'q4_k_m'" in err
+    _, err = quern(*run, "--double-quant", code=2)
+    assert b"double_quant" in err
+
+
 def test_check():
     report = quern_json("check", "demo", "-c", 100, "-ctk", "f32")
     assert report["runs"] and report["opens"] and report["problems"] == [] and report["architecture"] == "llama"

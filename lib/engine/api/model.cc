@@ -101,6 +101,37 @@ std::vector<TensorInfo> Model::tensors() const {
   return out;
 }
 
+Footprint Model::footprint() const {
+  Footprint out;
+  const model::LoadedModel& loaded = *impl_->loaded;
+  loaded.weights.for_each([&](const compute::Weight& weight, const std::string&, size_t, size_t) {
+    const quant::FormatInfo& format = *quant::find_format(weight.type());
+    const uint64_t stored = uint64_t{weight.rows()} * weight.cols() / format.block_elems * format.block_bytes;
+    switch (weight.usage()) {
+      case compute::Usage::matmul:
+        out.matrix_bytes += weight.size_bytes();
+        break;
+      case compute::Usage::matmul_in_source:
+        out.kept_bytes += stored;
+        break;
+      case compute::Usage::gather:
+        out.table_bytes += stored;
+        break;
+      case compute::Usage::vector:
+        out.vector_bytes += weight.size_bytes();
+        break;
+    }
+  });
+  out.total_bytes = out.matrix_bytes + out.vector_bytes + out.table_bytes + out.kept_bytes;
+  out.file_needed_bytes = out.table_bytes + out.kept_bytes;
+  out.file_mapped = true;
+  for (const base::FileBytes& part : loaded.file.parts) {
+    out.file_bytes += part.bytes().size();
+    out.file_mapped &= part.mapped();
+  }
+  return out;
+}
+
 const Runtime& Model::runtime() const { return impl_->runtime; }
 
 }  // namespace quern
