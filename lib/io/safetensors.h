@@ -36,6 +36,8 @@ enum class SafeType : uint8_t {
   i64,
   f64,
   c64,
+  f8_e4m3fnuz,
+  f8_e5m2fnuz,
 };
 /// "BF16".
 std::string_view safe_type_name(SafeType type);
@@ -46,7 +48,7 @@ uint32_t safe_type_bits(SafeType type);
 struct SafeTensor {
   std::string name;
   SafeType type = SafeType::f32;
-  std::vector<uint64_t> shape;  ///< slowest dimension first; empty: one number
+  std::vector<uint64_t> shape;  ///< slowest dimension first; empty: one number; an extent of 0: no numbers
   std::span<const std::byte> bytes;
   uint32_t file_index = 0;  ///< which file of a checkpoint holds it
 
@@ -70,8 +72,16 @@ class SafeTensors {
   NameIndex index_;
 };
 
+struct SafeLimits {
+  uint64_t header_bytes = 100'000'000;  ///< the specification's
+  uint64_t arrays = uint64_t{1} << 18;
+  uint64_t name_bytes = 65'535;
+  uint64_t dimensions = 64;
+};
+
 /// Reads a file's header. Sizes, shapes and offsets are checked; arrays tile the file without holes. `path` is for
-/// messages. The arrays point into `bytes`.
-Result<SafeTensors> parse_safetensors(std::span<const std::byte> bytes, std::string_view path);
+/// messages. The arrays point into `bytes`, and have `file_index`. Entries are in the order of the header.
+Result<SafeTensors> parse_safetensors(std::span<const std::byte> bytes, std::string_view path, uint32_t file_index = 0,
+                                      const SafeLimits& limits = {});
 
 }  // namespace quern::io
