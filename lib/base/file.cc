@@ -142,12 +142,16 @@ FileBytes::~FileBytes() {
 
 void FileBytes::release(std::span<const std::byte> part) const {
   if (!mapped_ || part.empty() || part.data() < bytes_.data() || part.data() >= bytes_.data() + bytes_.size()) return;
+  const auto left = static_cast<size_t>(bytes_.data() + bytes_.size() - part.data());
+  release_mapped(part.first(std::min(part.size(), left)));
+}
+
+void FileBytes::release_mapped(std::span<const std::byte> part) {
   // Whole pages inside the part only: its first and last page may hold a neighbour's bytes.
-  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
-  const size_t begin = static_cast<size_t>(part.data() - bytes_.data());
-  const size_t end = begin + std::min(part.size(), bytes_.size() - begin);
-  const size_t first = (begin + page - 1) / page * page, last = end / page * page;
-  if (first < last) ::madvise(const_cast<std::byte*>(bytes_.data()) + first, last - first, MADV_DONTNEED);
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<uintptr_t>(part.data()), end = begin + part.size();
+  const uintptr_t first = (begin + page - 1) / page * page, last = end / page * page;
+  if (first < last) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
 }
 
 Result<AtomicFile> AtomicFile::create(const std::string& path) {

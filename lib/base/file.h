@@ -31,6 +31,8 @@ class FileBytes {
   /// Tells the system that these bytes will not be read again soon, so that their pages need not stay resident. A hint:
   /// reading them again still works. No-op unless mapped.
   void release(std::span<const std::byte> part) const;
+  /// The same for bytes that are known to lie in a mapping.
+  static void release_mapped(std::span<const std::byte> part);
 
  private:
   FileBytes() = default;
