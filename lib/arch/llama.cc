@@ -7,6 +7,7 @@
 //
 // Where a file carries "llama.attention.sliding_window" (Mistral 7B v0.1 was trained with one of 4096), every layer
 // keeps to it, as the model's authors do; llama.cpp attends to the whole context for this architecture.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -28,6 +29,26 @@ constinit const ArchSpec kLlama = {
     .ffn = Ffn::swiglu,
     .keys = kKeysRead,
     .tensors = kTensors,
+};
+
+namespace {
+
+constexpr auto kHfTensors =
+    join(kHfFront, kHfAttentionNorm, kHfPairedAttention, kHfFfnNorm, kHfFfn, kHfSparseExperts, kHfBack);
+constexpr auto kHfKeys = join(kHfSizes, kHfRmsNorm, kHfRope, kHfExpertCounts, kHfWindow);
+constexpr auto kHfChecks = join(kHfSilu, std::array{HfCheck{"pretraining_tp", "1"}});
+
+}  // namespace
+
+extern const HfArch kHfLlama;
+constinit const HfArch kHfLlama = {
+    .spec = &kLlama,
+    .classes = "LlamaForCausalLM|MistralForCausalLM|MixtralForCausalLM",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfChecks,
+    .ignored = kHfIgnored,
 };
 
 }  // namespace quern::arch

@@ -1,4 +1,5 @@
 // The list of architectures. A new one: its file beside this one, its declaration and its line here.
+#include "lib/arch/hf.h"
 #include "lib/arch/spec.h"
 
 namespace quern::arch {
@@ -8,6 +9,8 @@ extern const ArchSpec kDeepSeek2, kGemma, kGemma2, kGemma3, kGemma4, kGlm4, kGlm
     kSmolLm3;
 // Those that make embeddings.
 extern const ArchSpec kBert, kEuroBert, kGemmaEmbedding, kJinaBertV3, kLlamaEmbed, kModernBert, kNomicBert;
+// The same in the classes of transformers.
+extern const HfArch kHfLlama;
 
 namespace {
 constexpr const ArchSpec* kArchitectures[] = {
@@ -43,6 +46,10 @@ constexpr const ArchSpec* kArchitectures[] = {
     &kModernBert,
     &kNomicBert,
 };
+
+constexpr const HfArch* kHfClasses[] = {
+    &kHfLlama,
+};
 }  // namespace
 
 std::span<const ArchSpec* const> architectures() { return kArchitectures; }
@@ -53,5 +60,7 @@ const ArchSpec* find_arch(std::string_view name) {
   }
   return nullptr;
 }
+
+std::span<const HfArch* const> hf_classes() { return kHfClasses; }
 
 }  // namespace quern::arch
