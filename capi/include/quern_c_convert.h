@@ -1,4 +1,5 @@
-/* Quern's C interface to making model files smaller, and to judging them: evaluation, importance matrices, quantizing.
+/* Quern's C interface to making model files, and to judging them: evaluation, importance matrices, quantizing,
+ * converting.
  * A part of quern_c.h, which includes it; the conventions told there hold here.
  */
 #ifndef QUERN_C_CONVERT_H
@@ -224,6 +225,38 @@ QUERN_API quern_status quern_quantize_result_get_tensor(const quern_quantize_res
 /* The path of a file that was written, or NULL. */
 QUERN_API const char* quern_quantize_result_file(const quern_quantize_result* result, size_t index);
 QUERN_API void quern_quantize_result_close(quern_quantize_result* result);
+
+/* ---- converting -------------------------------------------------------------------------------------------------- */
+
+typedef struct quern_convert_options {
+  size_t struct_size;
+  /* Of the weights: "f32", "f16", "bf16", "q8_0" or any other quantization type's name. NULL or "auto": F16 or BF16,
+   * whichever the source's first matrix of 16 bits is in, else F16. Norms, biases and routers become F32. */
+  const char* type;
+  /* Nonzero: weights that are quantized already become `type` too; otherwise they keep their numbers where GGUF has a
+   * type for these. */
+  int32_t dequantize;
+  int32_t allow_requantize;       /* nonzero: such weights may become a type of fewer than 8 bits; otherwise an error */
+  const char* imatrix;            /* as in quern_quantize_options */
+  const char* model_name;         /* general.name; NULL: the source's */
+  int32_t vocab_only;             /* nonzero: metadata and tokenizer, no tensors */
+  int32_t dry_run;                /* nonzero: only say what would be done */
+  uint64_t split_max_bytes;       /* several files, of at most so many bytes of tensors each. 0: one file */
+  uint64_t split_max_tensors;     /* several files, of at most so many tensors each. 0: one file */
+  const char* const* override_kv; /* "key=type:value" with type int, float, bool or str: metadata of the new file */
+  size_t n_override_kv;
+  quern_progress_fn progress; /* stage "quantize" */
+  void* progress_user;
+  const quern_cancel_token* cancel;
+} quern_convert_options;
+#define QUERN_CONVERT_OPTIONS_INIT \
+  { sizeof(quern_convert_options), NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL }
+
+/* Writes the GGUF file `to` from a Hugging Face folder (config.json, safetensors, tokenizer) or a GGUF file, with the
+ * runtime's threads (NULL: a private one); a few megabytes of the model are in memory at a time. On any error and when
+ * cancelled `to` stays as it was. A dry run needs no `to`. The result is closed as that of quern_quantize(). */
+QUERN_API quern_status quern_convert_model(const quern_runtime* runtime, const char* from, const char* to,
+                                           const quern_convert_options* options, quern_quantize_result** out);
 
 #ifdef __cplusplus
 }

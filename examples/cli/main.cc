@@ -65,6 +65,7 @@ int run(int argc, char** argv) {
   add_inspect(app, action);
   add_check(app, action);
   add_quantize(app, action);
+  add_convert(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
   app.allow_extras();
 

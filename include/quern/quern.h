@@ -5,6 +5,7 @@
 #include <quern/chat.h>
 #include <quern/check.h>
 #include <quern/context.h>
+#include <quern/convert.h>
 #include <quern/embed.h>
 #include <quern/evaluate.h>
 #include <quern/generate.h>

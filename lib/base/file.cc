@@ -210,6 +210,15 @@ Status AtomicFile::write(std::span<const std::byte> bytes) {
   return {};
 }
 
+Status AtomicFile::extend(uint64_t size_bytes) {
+  QUERN_ENSURE(fd_ >= 0 && size_bytes >= position_ && size_bytes <= INT64_MAX, Errc::argument, path_,
+               ": cannot be made ", size_bytes, " bytes long");
+  if (::ftruncate(fd_, static_cast<off_t>(size_bytes)) != 0) return os_error(path_, "write", errno);
+  if (::lseek(fd_, static_cast<off_t>(size_bytes), SEEK_SET) < 0) return os_error(path_, "write", errno);
+  position_ = size_bytes;
+  return {};
+}
+
 Status AtomicFile::rewrite(uint64_t offset, std::span<const std::byte> bytes) {
   QUERN_ENSURE(fd_ >= 0 && offset + bytes.size() <= position_, Errc::argument, path_,
                ": cannot rewrite what was not written");

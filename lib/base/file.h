@@ -50,6 +50,8 @@ class AtomicFile {
   ~AtomicFile();
 
   Status write(std::span<const std::byte> bytes);
+  /// Makes the file `size_bytes` long, with zeros where nothing was written: rewrite() then fills in any order.
+  Status extend(uint64_t size_bytes);
   /// Replaces bytes that were written before.
   Status rewrite(uint64_t offset, std::span<const std::byte> bytes);
   uint64_t position() const { return position_; }

@@ -65,6 +65,29 @@ std::string part_path(std::string path, size_t part, size_t count) {
   return io::format_part_name({path, static_cast<uint32_t>(part + 1), static_cast<uint32_t>(count)});
 }
 
+/// The targets of each file.
+std::vector<std::vector<TensorTarget>> divide(const io::ModelFile& source, std::span<const TensorTarget> targets,
+                                              const Split& split) {
+  std::vector<std::vector<TensorTarget>> parts(split.as_source ? std::max<size_t>(source.parts.size(), 1) : 1);
+  uint64_t filled = 0;
+  for (const TensorTarget& target : targets) {
+    if (split.as_source) {
+      parts[target.source->file_index].push_back(target);
+      continue;
+    }
+    const uint64_t size_bytes = target.size_bytes();
+    const bool too_many = split.max_tensors > 0 && parts.back().size() >= split.max_tensors;
+    const bool too_large = split.max_bytes > 0 && filled + size_bytes > split.max_bytes;
+    if (!parts.back().empty() && (too_many || too_large)) {
+      parts.emplace_back();
+      filled = 0;
+    }
+    filled += size_bytes;
+    parts.back().push_back(target);
+  }
+  return parts;
+}
+
 }  // namespace
 
 Result<Entry> parse_override(const std::string& text) {
@@ -87,12 +110,9 @@ Result<Entry> parse_override(const std::string& text) {
 
 Result<std::vector<std::string>> write_model(const io::ModelFile& source, std::span<const TensorTarget> targets,
                                              const std::vector<Entry>& changes, const std::string& path,
-                                             bool keep_split, Quantizer& quantizer, const io::Review& review) {
-  const size_t n_parts = keep_split ? std::max<size_t>(source.parts.size(), 1) : 1;
-  std::vector<std::vector<TensorTarget>> parts(n_parts);
-  for (const TensorTarget& target : targets) {
-    parts[n_parts == 1 ? 0 : target.source->file_index].push_back(target);
-  }
+                                             const Split& split, Quantizer& quantizer, const io::Review& review) {
+  const std::vector<std::vector<TensorTarget>> parts = divide(source, targets, split);
+  const size_t n_parts = parts.size();
   std::vector<io::GgufWriter> writers(n_parts);
   for (size_t i = 0; i < n_parts; ++i) {
     if (i == 0) QUERN_CHECK(add_metadata(source, changes, writers[i]));
@@ -105,6 +125,20 @@ Result<std::vector<std::string>> write_model(const io::ModelFile& source, std::s
     QUERN_CHECK(writers[i].write(paths.back(), n_parts == 1 ? review : io::Review()));
   }
   return paths;
+}
+
+std::unique_ptr<io::TensorEntry> companion_scale(const TensorTarget& target) {
+  constexpr std::string_view kEnd = ".weight";
+  const io::TensorEntry& source = *target.source;
+  if (!target.copied() || source.view.scale == 1 || !source.name.ends_with(kEnd)) return nullptr;
+  auto out = std::make_unique<io::TensorEntry>();
+  out->name = cat(std::string_view(source.name).substr(0, source.name.size() - kEnd.size()), ".scale");
+  out->view.data = reinterpret_cast<const std::byte*>(&source.view.scale);
+  out->view.shape = {{1, 1, 1, 1}, 1};
+  out->view.row_bytes = sizeof source.view.scale;
+  out->type_id = static_cast<uint32_t>(out->view.type);
+  out->file_index = source.file_index;
+  return out;
 }
 
 }  // namespace quern::convert

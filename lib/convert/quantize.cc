@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "lib/convert/exact.h"
 #include "lib/quant/importance.h"
 
 namespace quern::convert {
@@ -39,8 +40,8 @@ Status Quantizer::check(std::span<const TensorTarget> targets) {
     if (target.copied()) continue;
     QUERN_TRY(const quant::FormatInfo* from, quant::resolve_format(source.type_id));
     QUERN_TRY(const quant::FormatInfo* to, quant::resolve_format(target.type_id));
-    QUERN_ENSURE(to->encode != nullptr, Errc::unsupported, file_.path, ": tensor '", source.name, "' (", from->name,
-                 "): cannot be written as ", to->name, ", which is only read here");
+    QUERN_ENSURE(to->encode != nullptr || target.exact, Errc::unsupported, file_.path, ": tensor '", source.name, "' (",
+                 from->name, "): cannot be written as ", to->name, ", which is only read here");
     QUERN_ENSURE(source.view.shape.cols() % to->block_elems == 0, Errc::argument, file_.path, ": tensor '", source.name,
                  "' ", tensor::to_string(source.view.shape), ": rows are not a multiple of the ", to->block_elems,
                  " elements of a block of ", to->name);
@@ -72,12 +73,28 @@ Status Quantizer::write(const TensorTarget& target, const io::ByteSink& sink) {
     const uint64_t end = std::min(n_rows, begin + step);
     if (target.copied()) {
       QUERN_CHECK(sink({view.rows(begin, end, out_), (end - begin) * view.row_bytes}));
+    } else if (target.exact) {
+      QUERN_CHECK(repack_rows(target, begin, end));
+      QUERN_CHECK(sink(out_));
     } else {
       QUERN_CHECK(write_rows(weighted, moments, begin, end));
       QUERN_CHECK(sink(out_));
     }
     QUERN_CHECK(advance(target, view.slice(begin, end - begin)));
   }
+  return {};
+}
+
+Status Quantizer::repack_rows(const TensorTarget& target, uint64_t begin, uint64_t end) {
+  const tensor::TensorView& view = target.source->view;
+  QUERN_TRY(const quant::FormatInfo* from, quant::resolve_format(target.source->type_id));
+  QUERN_TRY(const quant::FormatInfo* to, quant::resolve_format(target.type_id));
+  const size_t n = (end - begin) * view.shape.cols();
+  out_.resize(n / to->block_elems * to->block_bytes);
+  std::vector<std::byte> scratch;
+  const bool same = repack(*from, *to, view.rows(begin, end, scratch), view.scale, n, out_.data());
+  QUERN_ENSURE(same, Errc::internal, file_.path, ": tensor '", target.source->name, "': ", to->name,
+               " does not hold its numbers");
   return {};
 }
 
@@ -100,6 +117,11 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
   }
   constexpr uint64_t kNone = ~uint64_t{0};
   std::atomic<uint64_t> bad{kNone};  // the first row, of those met, with a number that is not finite
+  const auto note_bad = [&bad](uint64_t r) {
+    uint64_t seen = bad.load();
+    while (r < seen && !bad.compare_exchange_weak(seen, r)) {
+    }
+  };
   pool_.run((end - begin + step - 1) / step, [&](size_t i, size_t thread) {
     Worker& worker = workers_[thread];
     const uint64_t first = begin + i * step, n = std::min<uint64_t>(step, end - first);
@@ -108,9 +130,7 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
     for (uint64_t r = first; r < first + n; ++r) {
       const float* const row = worker.rows.data() + (r - first) * cols;
       if (quant::first_not_finite(row, cols) < cols) {
-        uint64_t seen = bad.load();
-        while (r < seen && !bad.compare_exchange_weak(seen, r)) {
-        }
+        note_bad(r);
         return;
       }
       const float* importance = nullptr;
@@ -118,17 +138,34 @@ Status Quantizer::write_rows(const TensorTarget& target, const Moments* moments,
         const uint64_t matrix = r / view.shape.ne[1] % view.shape.ne[2];
         importance = target.importance.data() + (per_matrix ? matrix * cols : 0);
       }
+      if (to->block_elems == 1) {  // nothing is searched for, but a shorter type may be too short
+        to->encode(row, nullptr, cols, out + (r - first) * row_bytes);
+        to->decode(out + (r - first) * row_bytes, worker.weights.data(), cols);
+        if (quant::first_not_finite(worker.weights.data(), cols) == cols) continue;
+        note_bad(r);
+        return;
+      }
       quant::weigh(row, importance, worker.weights);
       to->encode(row, worker.weights.data(), cols, out + (r - first) * row_bytes);
     }
     if (refine) worker.refiner->refine(worker.rows.data(), n, out, row_bytes);
   });
-  if (bad == kNone) return {};
-  float* const row = workers_[0].rows.data();
-  workers_[0].reader->read(bad, bad + 1, row);
-  const size_t col = quant::first_not_finite(row, cols);
-  return fail(Errc::format, file_.path, ": tensor '", target.source->name, "', row ", bad.load(), ", column ", col,
-              ": ", row[col], " cannot be quantized");
+  return bad == kNone ? Status() : not_finite(target, bad, *to);
+}
+
+Error Quantizer::not_finite(const TensorTarget& target, uint64_t r, const quant::FormatInfo& to) {
+  const size_t cols = target.source->view.shape.cols();
+  std::vector<float>& row = workers_[0].rows;
+  workers_[0].reader->read(r, r + 1, row.data());
+  const std::string place = cat(file_.path, ": tensor '", target.source->name, "', row ", r, ", column ");
+  if (const size_t col = quant::first_not_finite(row.data(), cols); col < cols)
+    return fail(Errc::format, place, col, ": ", row[col], " cannot be quantized");
+  std::vector<std::byte> stored(cols * to.block_bytes);
+  std::vector<float> decoded(cols);
+  to.encode(row.data(), nullptr, cols, stored.data());
+  to.decode(stored.data(), decoded.data(), cols);
+  const size_t col = quant::first_not_finite(decoded.data(), cols);
+  return fail(Errc::format, place, col, ": ", row[col], " is too large for ", to.name);
 }
 
 Status Quantizer::advance(const TensorTarget& target, const tensor::TensorView& part) {

@@ -27,10 +27,13 @@ struct TensorTarget {
   uint32_t type_id = 0;  ///< equal to the source's: its bytes are copied
   /// Importance of the columns, all positive: ne[0] numbers that serve every matrix of the tensor, or ne[0] for each of
   /// its ne[2]. Empty: all alike.
-  std::vector<float> importance;
+  std::vector<float> importance{};
+  /// The type holds the source's very numbers: blocks are copied, or taken apart and put together anew. A scale of the
+  /// whole tensor that a copy leaves out goes elsewhere (companion_scale() in new_file.h).
+  bool exact = false;
 
   bool copied() const {
-    return type_id == source->type_id && source->view.scale == 1 && source->view.column_order == nullptr;
+    return type_id == source->type_id && (exact || source->view.scale == 1) && source->view.column_order == nullptr;
   }
   uint64_t size_bytes() const;  ///< in the new file
 };
@@ -69,8 +72,12 @@ class Quantizer {
     std::vector<float> rows, weights;  ///< a few rows, decoded; what an error in each element of one counts
     std::unique_ptr<Refiner> refiner;
   };
+  /// The rows of an exact target into out_.
+  Status repack_rows(const TensorTarget& target, uint64_t begin, uint64_t end);
   /// moments: nullptr where levels are chosen by rounding.
   Status write_rows(const TensorTarget& target, const Moments* moments, uint64_t begin, uint64_t end);
+  /// Row r has a number that is not finite, or is not in the target's type.
+  Error not_finite(const TensorTarget& target, uint64_t r, const quant::FormatInfo& to);
   Status advance(const TensorTarget& target, const tensor::TensorView& part);
 
   const io::ModelFile& file_;

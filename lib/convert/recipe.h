@@ -58,6 +58,7 @@ struct TensorPlan {
   bool eligible = false;       ///< may be quantized at all; where not, the target is the source
   bool needs_imatrix = false;  ///< the target type cannot be made well without an importance matrix
   bool asked_for = false;      ///< the type was asked for by name
+  bool exact = false;          ///< the target type holds the source's very numbers, see exact_type()
   std::string reason;          ///< why this type; a few words for people
   std::string fallback;        ///< which type the shape ruled out; empty where it did not
 

@@ -8,12 +8,13 @@
 #include <system_error>
 
 #include "lib/convert/allocate.h"
-#include "lib/convert/imatrix.h"
+#include "lib/convert/conversion.h"
 #include "lib/convert/new_file.h"
 #include "lib/convert/quantize.h"
 #include "lib/convert/recipe.h"
 #include "lib/engine/api/impl.h"
 #include "lib/engine/calibration.h"
+#include "lib/engine/new_model.h"
 #include "lib/engine/sensitivity.h"
 #include "lib/hf/open.h"
 #include "lib/io/gguf.h"
@@ -53,15 +54,9 @@ Result<convert::RecipeOptions> recipe_options(const QuantizeOptions& options) {
   return out;
 }
 
-/// Whether a type holds what was trained, or has lost some of it.
-bool is_float(uint32_t type_id) {
-  const auto block = quant::block_size(type_id);
-  return block && block->elems == 1;
-}
-
 Status check_plan(const std::string& path, const TensorPlan& plan, const QuantizeOptions& options) {
   if (!plan.converts()) return {};
-  QUERN_ENSURE(is_float(plan.source_type) || options.allow_requantize, Errc::argument, path, ": tensor '",
+  QUERN_ENSURE(convert::is_float_type(plan.source_type) || options.allow_requantize, Errc::argument, path, ": tensor '",
                plan.tensor->name, "' is already quantized (", quant::type_name(plan.source_type),
                "): start from a file with F32, F16 or BF16 weights, or allow to requantize, which loses more");
   // A calibration text says as much as an importance matrix.
@@ -70,56 +65,6 @@ Status check_plan(const std::string& path, const TensorPlan& plan, const Quantiz
                quant::type_name(plan.target_type),
                " needs an importance matrix: make one with `quern imatrix`, or choose a type of more bits");
   return {};
-}
-
-QuantizedTensor describe(const TensorPlan& plan, const TensorTarget& target) {
-  QuantizedTensor out;
-  out.name = plan.tensor->name;
-  const tensor::Shape& shape = plan.tensor->view.shape;
-  out.shape.assign(shape.ne.begin(), shape.ne.begin() + shape.rank);
-  out.from = quant::type_name(plan.source_type);
-  out.to = quant::type_name(plan.target_type);
-  out.reason = plan.reason;
-  out.fallback = plan.fallback;
-  out.from_bytes = plan.tensor->view.size_bytes();
-  out.to_bytes = target.size_bytes();
-  return out;
-}
-
-using Imatrix = std::optional<convert::Imatrix>;
-
-/// The importance of a tensor's inputs, each number positive: the quantizer divides by sums of them.
-Result<std::vector<float>> importance_of(const Imatrix& imatrix, const io::TensorEntry& tensor) {
-  if (!imatrix) return std::vector<float>();
-  const tensor::Shape& shape = tensor.view.shape;
-  QUERN_TRY(auto weights, imatrix->weights_for(tensor.name, shape.ne[0], shape.ne[2]));
-  if (!weights) return std::vector<float>();
-  double sum = 0;
-  for (const float w : *weights) sum += w;
-  const auto least = static_cast<float>(1e-6 * sum / static_cast<double>(weights->size()) + 1e-30);
-  for (float& w : *weights) w = std::max(w, least);
-  return std::move(*weights);
-}
-
-Result<std::vector<io::MetaTable::Entry>> metadata_changes(const convert::Recipe& recipe,
-                                                           const QuantizeOptions& options, const Imatrix& imatrix) {
-  std::vector<io::MetaTable::Entry> out;
-  const auto u32 = static_cast<uint32_t>(io::ValueType::u32);
-  if (recipe.file_type != convert::kKeepFileType) out.push_back({"general.file_type", uint64_t{recipe.file_type}, u32});
-  out.push_back({"general.quantization_version", uint64_t{2}, u32});
-  if (imatrix) {
-    const auto text = static_cast<uint32_t>(io::ValueType::string);
-    out.push_back({"quantize.imatrix.file", options.imatrix, text});
-    if (!imatrix->datasets.empty()) out.push_back({"quantize.imatrix.dataset", imatrix->datasets.front(), text});
-    out.push_back({"quantize.imatrix.entries_count", uint64_t{imatrix->entries.size()}, u32});
-    out.push_back({"quantize.imatrix.chunks_count", uint64_t{imatrix->n_chunks}, u32});
-  }
-  for (const std::string& text : options.override_kv) {
-    QUERN_TRY(io::MetaTable::Entry entry, convert::parse_override(text));
-    std::erase_if(out, [&](const io::MetaTable::Entry& e) { return e.key == entry.key; });
-    out.push_back(std::move(entry));
-  }
-  return out;
 }
 
 /// One call of quantize(), step by step.
@@ -144,7 +89,7 @@ class Job {
   const std::string& out_;
   const QuantizeOptions& options_;
   std::unique_ptr<base::ThreadPool> own_pool_;  ///< where the runtime has none
-  Imatrix imatrix_;
+  engine::OptionalImatrix imatrix_;
   std::vector<io::MetaTable::Entry> changes_;
   std::optional<io::ModelFile> file_;
   std::vector<TensorPlan> plans_;
@@ -164,29 +109,20 @@ Status Job::plan() {
   if (!options_.imatrix.empty()) {
     QUERN_TRY(imatrix_, convert::Imatrix::open(options_.imatrix));
   }
-  QUERN_TRY(changes_, metadata_changes(*recipe, options_, imatrix_));
+  QUERN_TRY(changes_, engine::metadata_changes(recipe->file_type, imatrix_, options_.imatrix, options_.override_kv));
   QUERN_TRY(file_, hf::open_model(in_));
   std::error_code ignored;
   QUERN_ENSURE(!std::filesystem::equivalent(in_, out_, ignored), Errc::argument, out_,
                ": is the source itself; give another name");
   QUERN_TRY(plans_, convert::plan_types(*file_, *recipe, wishes));
-  for (const TensorPlan& plan : plans_) {
-    targets_.push_back({plan.tensor, plan.target_type, {}});
-    if (plan.converts()) {
-      QUERN_TRY(targets_.back().importance, importance_of(imatrix_, *plan.tensor));
-    }
+  // No quantizer has been here before.
+  if (std::filesystem::is_directory(in_, ignored)) {
+    QUERN_CHECK(convert::plan_conversion(*file_, false, pool(), plans_));
   }
+  QUERN_TRY(targets_, engine::targets_for(plans_, imatrix_));
   if (options_.target_size_bytes > 0 || options_.target_bpw > 0) QUERN_CHECK(choose_types());
-  uint64_t n_elements = 0;
-  for (size_t i = 0; i < plans_.size(); ++i) {
-    QUERN_CHECK(check_plan(in_, plans_[i], options_));
-    result.tensors.push_back(describe(plans_[i], targets_[i]));
-    result.from_bytes += result.tensors.back().from_bytes;
-    result.to_bytes += result.tensors.back().to_bytes;
-    n_elements += plans_[i].tensor->view.shape.elements();
-  }
-  if (n_elements > 0)
-    result.bits_per_weight = 8.0 * static_cast<double>(result.to_bytes) / static_cast<double>(n_elements);
+  for (const TensorPlan& plan : plans_) QUERN_CHECK(check_plan(in_, plan, options_));
+  engine::describe(plans_, targets_, result);
   return convert::Quantizer(*file_, pool(), {}, options_.cancel).check(targets_);
 }
 
@@ -226,8 +162,8 @@ Status Job::choose_types() {
   std::vector<size_t> tensors;
   uint64_t fixed_bytes = 0;
   for (size_t i = 0; i < plans_.size(); ++i) {
-    const bool competes =
-        plans_[i].converts() && !plans_[i].asked_for && !candidates(*plans_[i].tensor, imatrix_.has_value()).empty();
+    const bool competes = plans_[i].eligible && plans_[i].converts() && !plans_[i].asked_for &&
+                          !candidates(*plans_[i].tensor, imatrix_.has_value()).empty();
     if (competes) tensors.push_back(i);
     if (!competes) fixed_bytes += targets_[i].size_bytes();
   }
@@ -342,8 +278,8 @@ Status Job::write() {
     for (io::MetaTable::Entry& entry : quality_entries({})) changes_.push_back(std::move(entry));
     reviewed = [this](const std::string& path) { return review(path); };
   }
-  QUERN_TRY(result.files,
-            convert::write_model(*file_, targets_, changes_, out_, options_.keep_split, quantizer, reviewed));
+  QUERN_TRY(result.files, convert::write_model(*file_, targets_, changes_, out_, {.as_source = options_.keep_split},
+                                               quantizer, reviewed));
   return {};
 }
 

@@ -219,6 +219,54 @@ static void test_new_file(const char* to, const quern_quantize_result* result) {
   quern_model_close(model);
 }
 
+static void test_convert_model(const char* path) {
+  quern_convert_options options = QUERN_CONVERT_OPTIONS_INIT;
+  quern_quantize_info info = QUERN_QUANTIZE_INFO_INIT;
+  quern_quantized_tensor tensor = QUERN_QUANTIZED_TENSOR_INIT;
+  quern_model_info model_info = QUERN_MODEL_INFO_INIT;
+  quern_quantize_result* result = NULL;
+  quern_model* model = NULL;
+  const char* kv[] = {"general.description=str:converted"};
+  const char* to = "client_test_converted.gguf";
+  uint64_t n_bytes = 0;
+  remove(to);
+  options.type = "f99";
+  CHECK(quern_convert_model(NULL, path, to, &options, &result) == QUERN_ERROR_ARGUMENT && message_has("f99"));
+  options.type = "Q4_0";
+  CHECK(quern_convert_model(NULL, path, to, &options, &result) == QUERN_ERROR_ARGUMENT);
+  CHECK(message_has("already quantized") && result == NULL);
+  options.type = NULL;
+  CHECK(quern_convert_model(NULL, path, NULL, &options, &result) == QUERN_ERROR_ARGUMENT && result == NULL);
+  CHECK(quern_convert_model(NULL, path, to, &options, NULL) == QUERN_ERROR_ARGUMENT);
+  options.n_override_kv = 1;
+  CHECK(quern_convert_model(NULL, path, to, &options, &result) == QUERN_ERROR_ARGUMENT && message_has("override_kv"));
+  options.override_kv = kv;
+  options.progress = stop_progress;
+  CHECK(quern_convert_model(NULL, path, to, &options, &result) == QUERN_ERROR_CANCELLED && result == NULL);
+  options.progress = NULL;
+
+  options.model_name = "renamed";
+  CHECK(quern_convert_model(NULL, path, to, &options, &result) == QUERN_OK);
+  CHECK(quern_quantize_result_get_info(result, &info) == QUERN_OK && info.n_files == 1 && info.n_tensors > 50);
+  CHECK(info.from_bytes == info.to_bytes); /* the weights are in Q8_0 and stay so */
+  quern_quantize_result_close(result);
+
+  options.type = "f16";
+  options.dequantize = 1;
+  CHECK(quern_convert_model(NULL, path, to, &options, &result) == QUERN_OK);
+  CHECK(quern_quantize_result_get_info(result, &info) == QUERN_OK && info.to_bytes > info.from_bytes * 3 / 2);
+  CHECK(quern_quantize_result_get_tensor(result, 0, &tensor) == QUERN_OK && strcmp(tensor.to, "F16") == 0);
+  CHECK(quern_model_open(to, NULL, &model) == QUERN_OK);
+  if (model != NULL) {
+    CHECK(quern_model_get_info(model, &model_info) == QUERN_OK && strcmp(model_info.name, "renamed") == 0);
+    n_bytes = model_info.size_bytes;
+    quern_model_close(model);
+  }
+  CHECK(n_bytes == info.to_bytes);
+  quern_quantize_result_close(result);
+  CHECK(remove(to) == 0);
+}
+
 static void test_quantize(const char* path) {
   static const char calibration[] =
       "The old house stood near the river, and nobody had lived in it for many years. What is the capital of France? "
@@ -384,4 +432,5 @@ void test_convert(const char* path, const quern_model* model) {
   test_imatrix(model);
   test_types();
   test_quantize(path);
+  test_convert_model(path);
 }

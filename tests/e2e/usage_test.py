@@ -2,7 +2,7 @@
 import support
 from support import quern
 
-COMMANDS = ["run", "chat", "tokenize", "logits", "perplexity", "embed", "bench", "imatrix", "inspect", "quantize"]
+COMMANDS = ["run", "chat", "tokenize", "logits", "perplexity", "embed", "bench", "imatrix", "inspect", "quantize", "convert"]
 
 
 def test_version():
