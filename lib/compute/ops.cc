@@ -1,6 +1,8 @@
 // The shape checks of every verb. A backend's do_... methods assume what is checked here.
 #include "lib/compute/ops.h"
 
+#include <utility>
+
 namespace quern::compute {
 
 namespace {
@@ -17,6 +19,18 @@ bool Stream::accept(bool condition, const char* op, const char* what) {
   return status_.has_value();
 }
 
+/// Calls f(addition) where there is one, with neither addition nor observer for what that does.
+template <class F>
+void Stream::add_with(F&& f) {
+  if (addition_ == nullptr || !status_) return;
+  MatmulAddition* const addition = std::exchange(addition_, nullptr);
+  MatmulObserver* const observer = std::exchange(observer_, nullptr);
+  const Status added = f(*addition);
+  addition_ = addition;
+  observer_ = observer;
+  if (!added) fail_with(added.error());
+}
+
 void Stream::upload(std::span<const float> from, Mat to) {
   if (!accept(valid(to) && from.size() == uint64_t{to.rows} * to.cols, "upload", "sizes differ")) return;
   do_upload(from, to);
@@ -30,6 +44,7 @@ void Stream::embed(const Weight& table, std::span<const int32_t> ids, Mat out) {
       return;
   }
   do_embed(table, ids, out);
+  add_with([&](MatmulAddition& addition) { return addition.add_rows(*this, table, ids, out); });
 }
 
 void Stream::rms_norm(Mat x, const Weight& weight, float eps, Mat out) {
@@ -71,6 +86,7 @@ void Stream::matmul(Mat x, std::span<const MatmulTarget> targets) {
   if (x.rows == 0) return;
   if (observer_ != nullptr) show(x, targets);
   if (status_) do_matmul(x, targets);
+  add_with([&](MatmulAddition& addition) { return addition.add(*this, x, targets); });
 }
 
 /// What x holds now, in `copy` where the host cannot read the device's memory.
@@ -215,6 +231,7 @@ void Stream::matmul_experts(Mat x, Mat experts, std::span<const ExpertTarget> ta
   if (n_out == 0) return;
   if (observer_ != nullptr) show_experts(x, experts, targets);
   if (status_) do_matmul_experts(x, experts, targets);
+  add_with([&](MatmulAddition& addition) { return addition.add_experts(*this, x, experts, targets); });
 }
 
 void Stream::combine(Mat parts, Mat weights, Mat out) {

@@ -197,6 +197,18 @@ class MatmulObserver {
                                std::span<const ExpertTarget> targets) = 0;
 };
 
+class Stream;
+
+/// Adds to the results of the products of a stream, and to the rows that are looked up: low-rank adapters.
+class MatmulAddition {
+ public:
+  virtual ~MatmulAddition() = default;
+  /// After each product, whose results the targets hold. Operations that it issues are not added to, nor observed.
+  virtual Status add(Stream& stream, Mat x, std::span<const MatmulTarget> targets) = 0;
+  virtual Status add_experts(Stream& stream, Mat x, Mat experts, std::span<const ExpertTarget> targets) = 0;
+  virtual Status add_rows(Stream& stream, const Weight& table, std::span<const int32_t> ids, Mat out) = 0;
+};
+
 /// A sequence of operations that one thread issues; they take effect in order. The first misuse or device failure is
 /// kept and returned by finish(); later operations are skipped. Not thread-safe; streams of one Backend may run at
 /// once.
@@ -266,6 +278,8 @@ class Stream {
   /// `observer` sees every product from now on; nullptr for none. Borrowed. Results stay the same, bit for bit.
   void set_observer(MatmulObserver* observer) { observer_ = observer; }
   bool observed() const { return observer_ != nullptr; }
+  /// `addition` adds to every product from now on; nullptr for none. Borrowed.
+  void set_addition(MatmulAddition* addition) { addition_ = addition; }
 
  protected:
   virtual void do_upload(std::span<const float> from, Mat to) = 0;
@@ -309,8 +323,11 @@ class Stream {
   Result<MatmulInput> on_host(Mat x, std::vector<float>& copy);
   void show(Mat x, std::span<const MatmulTarget> targets);
   void show_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets);
+  template <class F>
+  void add_with(F&& f);
   Status status_;
   MatmulObserver* observer_ = nullptr;
+  MatmulAddition* addition_ = nullptr;
 };
 
 /// A device. Thread-safe.

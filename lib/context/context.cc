@@ -1,11 +1,13 @@
 #include "lib/context/context.h"
 
 #include <algorithm>
+#include <cmath>
 #include <new>
 
 #include "lib/context/block_table.h"
 #include "lib/context/state.h"
 #include "lib/model/blocks/delta_net.h"
+#include "lib/model/hash.h"
 
 namespace quern::context {
 
@@ -86,6 +88,8 @@ Result<std::unique_ptr<Context>> Context::create(const model::LoadedModel& model
   QUERN_TRY(c.cache_, Cache::create(*model.backend, c.decoder_.kv_map(), model.weights.quantized(), cache));
   QUERN_TRY(c.workspace_, model::Workspace::create(*model.backend, *model.hparams, cache.n_pass));
   c.sequences_.resize(options.n_seq_max);
+  c.adapters_.resize(options.n_seq_max);
+  c.adapter_pass_ = std::make_unique<model::AdapterPass>(*model.backend);
   return context;
 }
 
@@ -186,7 +190,7 @@ Status Context::compute(std::span<const BatchToken> batch, const DecodeOptions& 
     if (cache_.state_pool) {
       QUERN_TRY(states, place_states(batch.subspan(begin, count), sequences_, cache_));
     }
-    QUERN_CHECK(run_pass(placed, states.runs, begin, count, options.cancel));
+    QUERN_CHECK(run_pass(placed, states.runs, batch.subspan(begin, count), begin, options.cancel));
     for (const Share& share : shares_of(batch.subspan(begin, count), sequences_.size())) {
       sequences_[static_cast<size_t>(share.sequence)].advance(cache_, share.n_tokens);
     }
@@ -197,8 +201,21 @@ Status Context::compute(std::span<const BatchToken> batch, const DecodeOptions& 
   return {};
 }
 
-Status Context::run_pass(const PlacedBatch& placed, std::span<const compute::StateRun> runs, size_t begin, size_t count,
-                         const CancelToken& cancel) {
+model::AdapterPass* Context::begin_adapters(std::span<const BatchToken> tokens) {
+  std::vector<const model::AdapterList*> of_tokens;
+  bool any = false;
+  for (const BatchToken& token : tokens) {
+    of_tokens.push_back(&adapters(token.sequence));
+    any |= !of_tokens.back()->empty();
+  }
+  if (!any) return nullptr;
+  adapter_pass_->begin(of_tokens);
+  return adapter_pass_.get();
+}
+
+Status Context::run_pass(const PlacedBatch& placed, std::span<const compute::StateRun> runs,
+                         std::span<const BatchToken> tokens, size_t begin, const CancelToken& cancel) {
+  const size_t count = tokens.size();
   const auto first = std::lower_bound(placed.outputs.begin(), placed.outputs.end(), begin);
   const auto last = std::lower_bound(first, placed.outputs.end(), begin + count);
   std::vector<uint32_t> outputs;  // counted from the first token of the pass
@@ -214,6 +231,7 @@ Status Context::run_pass(const PlacedBatch& placed, std::span<const compute::Sta
   pass.recurrent = cache_.state_pool ? &cache_.state_pool->store() : nullptr;
   pass.runs = runs;
   pass.outputs = outputs;
+  pass.adapters = begin_adapters(tokens);
   const auto n_before = static_cast<size_t>(first - placed.outputs.begin());
   pass.logits = std::span(logits_).subspan(n_before * n_vocab_, outputs.size() * n_vocab_);
   return decoder_.run(*stream_, cache_.stores(), workspace_, pass, cancel);
@@ -245,8 +263,36 @@ Status Context::keep(int32_t sequence) {
 Status Context::fork(int32_t from, int32_t to) {
   QUERN_CHECK(check_sequence(from));
   QUERN_CHECK(check_sequence(to));
+  model::AdapterList adapters = adapters_[static_cast<size_t>(from)];
   sequences_[static_cast<size_t>(to)].share(cache_, sequences_[static_cast<size_t>(from)]);
+  adapters_[static_cast<size_t>(to)] = std::move(adapters);
   return {};
+}
+
+Status Context::set_adapters(int32_t sequence, model::AdapterList adapters) {
+  QUERN_CHECK(check_sequence(sequence));
+  const Sequence& target = sequences_[static_cast<size_t>(sequence)];
+  for (const model::AdapterUse& use : adapters) {
+    QUERN_ENSURE(use.adapter != nullptr, Errc::argument, "sequence ", sequence, ": no adapter");
+    const std::string& path = use.adapter->file().path;
+    QUERN_ENSURE(&use.adapter->model() == &model_, Errc::argument, path, ": the adapter was opened for another model");
+    QUERN_ENSURE(std::isfinite(use.scale), Errc::argument, path, ": expected a number as its scale, found ", use.scale);
+  }
+  model::AdapterList& present = adapters_[static_cast<size_t>(sequence)];
+  if (adapters == present) return {};
+  QUERN_ENSURE(target.empty(), Errc::argument, "sequence ", sequence, ": has ", target.size(),
+               " tokens, computed with other adapters: they can be changed while it is empty");
+  present = std::move(adapters);
+  return {};
+}
+
+uint64_t Context::fingerprint(int32_t sequence) const {
+  const model::AdapterList& list = adapters(sequence);
+  if (list.empty()) return decoder_.fingerprint();
+  model::Hash hash;
+  hash.number(decoder_.fingerprint());
+  hash.number(model::fingerprint(list));
+  return hash.value();
 }
 
 void Context::clear() {
@@ -255,12 +301,12 @@ void Context::clear() {
 
 Result<std::vector<std::byte>> Context::save(int32_t sequence) const {
   QUERN_CHECK(check_sequence(sequence));
-  return save_state(sequences_[static_cast<size_t>(sequence)], cache_, decoder_.fingerprint());
+  return save_state(sequences_[static_cast<size_t>(sequence)], cache_, fingerprint(sequence));
 }
 
 Status Context::restore(int32_t sequence, std::span<const std::byte> state) {
   QUERN_CHECK(check_sequence(sequence));
-  QUERN_TRY(StateView view, parse_state(state, cache_, decoder_.fingerprint()));
+  QUERN_TRY(StateView view, parse_state(state, cache_, fingerprint(sequence)));
   const auto n_cells = static_cast<uint32_t>(view.positions.size());
   const uint32_t n_blocks = blocks_for(n_cells), window_first = view.window.first_cell;
   // The cells that the sequence gives back serve the new ones.

@@ -15,6 +15,8 @@
 #include "lib/context/batch.h"
 #include "lib/context/cache.h"
 #include "lib/context/sequence.h"
+#include "lib/model/adapter.h"
+#include "lib/model/adapter_pass.h"
 #include "lib/model/decoder.h"
 #include "lib/model/open.h"
 #include "lib/model/workspace.h"
@@ -53,6 +55,12 @@ class Context {
   Status fork(int32_t from, int32_t to);
   void clear();
 
+  /// What the sequence's tokens are computed with from now on, in this order. Errc::argument where it has tokens, or an
+  /// adapter is another model's. clear() and its like leave the adapters; fork() copies them.
+  Status set_adapters(int32_t sequence, model::AdapterList adapters);
+  /// `sequence` must be in 0 ... n_seq_max - 1.
+  const model::AdapterList& adapters(int32_t sequence) const { return adapters_[static_cast<size_t>(sequence)]; }
+
   /// See state.h for the format.
   Result<std::vector<std::byte>> save(int32_t sequence) const;
   Status restore(int32_t sequence, std::span<const std::byte> state);
@@ -71,8 +79,12 @@ class Context {
   Status check_sequence(int32_t sequence) const;
   Status check_room(size_t n_tokens) const;
   Status compute(std::span<const BatchToken> batch, const DecodeOptions& options);
-  Status run_pass(const PlacedBatch& placed, std::span<const compute::StateRun> runs, size_t begin, size_t count,
-                  const CancelToken& cancel);
+  Status run_pass(const PlacedBatch& placed, std::span<const compute::StateRun> runs,
+                  std::span<const BatchToken> tokens, size_t begin, const CancelToken& cancel);
+  /// The adapters of a pass of these tokens; nullptr where there are none.
+  model::AdapterPass* begin_adapters(std::span<const BatchToken> tokens);
+  /// Of the model and the adapters of a sequence.
+  uint64_t fingerprint(int32_t sequence) const;
 
   const model::LoadedModel& model_;
   model::Decoder decoder_;
@@ -81,6 +93,8 @@ class Context {
   Cache cache_;
   model::Workspace workspace_;
   std::vector<Sequence> sequences_;
+  std::vector<model::AdapterList> adapters_;  ///< by sequence
+  std::unique_ptr<model::AdapterPass> adapter_pass_;
   std::vector<float> logits_;
   size_t n_logits_ = 0;
 };

@@ -122,7 +122,8 @@ Status check_header(const Header& h, uint64_t fingerprint, size_t n_parts) {
   QUERN_ENSURE(std::memcmp(h.magic, kMagic, sizeof kMagic) == 0, Errc::format,
                "state: it does not begin with QUERNSEQ");
   QUERN_ENSURE(h.version == kVersion, Errc::unsupported, "state: expected version ", kVersion, ", found ", h.version);
-  QUERN_ENSURE(h.fingerprint == fingerprint, Errc::unsupported, "state: it was saved with another model");
+  QUERN_ENSURE(h.fingerprint == fingerprint, Errc::unsupported,
+               "state: it was saved with another model, or with other adapters");
   QUERN_ENSURE(h.block_tokens == kKvBlockTokens, Errc::unsupported, "state: expected blocks of ", kKvBlockTokens,
                " tokens, found ", h.block_tokens);
   QUERN_ENSURE(h.n_parts == n_parts, Errc::format, "state: expected ", n_parts, " parts, found ", h.n_parts);

@@ -1,6 +1,6 @@
 // The saved form of one sequence, for the same model, cache types and backend. Little endian, version 2:
-//   char[8] "QUERNSEQ"; u32 version; u32 block tokens; u64 fingerprint of the model; u32 n_cells; u32 n_parts;
-//   i32 position of each cell; the parts; u64 checksum of everything before.
+//   char[8] "QUERNSEQ"; u32 version; u32 block tokens; u64 fingerprint of the model and the adapters; u32 n_cells; u32
+//   n_parts; i32 position of each cell; the parts; u64 checksum of everything before.
 // A part is what one cache of the model holds, in this order, as far as the model has them:
 //   u32 kind: 1 layers that see everything, 2 layers with a sliding window, 3 recurrent layers; u32 first cell; u64
 //   bytes of a block; u32 n_blocks; u32 length of the layout's name; that name; the blocks' bytes, from the one of the

@@ -20,16 +20,6 @@ using arch::Slot;
 using arch::TensorSpec;
 using arch::When;
 
-/// The places of "{}" are the layer's and the expert's, in this order.
-std::string tensor_name(const char* pattern, uint32_t layer, uint32_t expert) {
-  std::string name = pattern;
-  for (const uint32_t number : {layer, expert}) {
-    const size_t place = name.find("{}");
-    if (place != std::string::npos) name.replace(place, 2, std::to_string(number));
-  }
-  return name;
-}
-
 std::string where(const io::ModelFile& file, std::string_view tensor) {
   return cat(file.path, ": tensor ", io::quoted(tensor), ": ");
 }
@@ -54,22 +44,6 @@ Status check_type(const io::ModelFile& file, const io::TensorEntry& entry, Role 
 
 bool stacked(const TensorSpec& spec) { return spec.experts == Experts::stacked || spec.experts == Experts::per_head; }
 
-/// How many weights a slot has in one layer.
-uint32_t copies(const TensorSpec& spec, const Hparams& hp, uint32_t layer) {
-  if (spec.experts == Experts::none) return 1;
-  return spec.experts == Experts::per_head ? hp.layers[layer].n_head : hp.experts.n;
-}
-
-/// The shape of the whole tensor in the file.
-tensor::Shape shape_of(const TensorSpec& spec, const Hparams& hp, uint32_t layer) {
-  const auto dim = [&](Dim d) { return hp.dim(d, layer); };
-  tensor::Shape shape{{dim(spec.cols), dim(spec.rows), 1, 1}, spec.rows == Dim::one ? 1u : 2u};
-  uint64_t& features = spec.role == Role::vector ? shape.ne[0] : shape.ne[1];
-  if (!spec.part.whole()) features = dim(spec.part.of);
-  if (stacked(spec)) shape.ne[shape.rank++] = copies(spec, hp, layer);
-  return shape;
-}
-
 Status check_shape(const io::ModelFile& file, const io::TensorEntry& entry, const tensor::Shape& expected) {
   QUERN_ENSURE(entry.view.shape.ne == expected.ne, Errc::format, where(file, entry.name), "expected the shape ",
                tensor::to_string(expected), ", found ", tensor::to_string(entry.view.shape));
@@ -83,9 +57,8 @@ tensor::TensorView view_of(const tensor::TensorView& whole, const TensorSpec& sp
   const uint64_t cols = hp.dim(spec.cols, layer), rows = hp.dim(spec.rows, layer);
   const uint64_t first = hp.dim(spec.part.first, layer);
   const bool in_row = spec.role == Role::vector;  // vectors are F32 or F16: elements have whole bytes
-  const uint64_t rows_of_expert = in_row || spec.part.whole() ? rows : hp.dim(spec.part.of, layer);
-  const uint64_t first_row = (stacked(spec) ? expert * rows_of_expert : 0) + (in_row ? 0 : first);
-  tensor::TensorView view = whole.slice(first_row, rows);
+  const uint64_t row_of_expert = stacked(spec) ? expert * rows : 0;
+  tensor::TensorView view = whole.slice(in_row ? row_of_expert : rows_of(spec, hp, layer, expert).first, rows);
   view.shape = {{cols, rows, 1, 1}, in_row ? 1u : 2u};
   if (in_row) {
     const uint64_t elem_bytes = whole.row_bytes / whole.shape.cols();
@@ -103,8 +76,8 @@ class Binder {
 
   void bind(const TensorSpec& spec, uint32_t layer) {
     if (!wanted(spec, layer) || bound_[layer].count(spec.slot) > 0) return;
-    for (uint32_t expert = 0; expert < copies(spec, hparams_, layer); ++expert) {
-      const std::string name = tensor_name(spec.name, layer, expert);
+    for (uint32_t expert = 0; expert < n_weights(spec, hparams_, layer); ++expert) {
+      const std::string name = tensor_name(spec, layer, expert);
       const io::TensorEntry* const entry = find(spec, layer, expert);
       if (entry == nullptr && expert == 0) return absent(spec, layer);
       bound_[layer].insert(spec.slot);
@@ -128,7 +101,7 @@ class Binder {
  private:
   Status take(const TensorSpec& spec, uint32_t layer, uint32_t expert, const io::TensorEntry& entry) {
     QUERN_CHECK(check_type(file_, entry, spec.role));
-    QUERN_CHECK(check_shape(file_, entry, shape_of(spec, hparams_, layer)));
+    QUERN_CHECK(check_shape(file_, entry, tensor_shape(spec, hparams_, layer)));
     Binding binding{&spec, layer, &entry, view_of(entry.view, spec, hparams_, layer, expert), scale_of(spec, entry)};
     if (binding.scale != nullptr) {
       used_.insert(binding.scale);
@@ -211,11 +184,11 @@ class Binder {
   }
 
   const io::TensorEntry* find(const TensorSpec& spec, uint32_t layer, uint32_t expert) const {
-    if (const io::TensorEntry* entry = file_.tensors.find(tensor_name(spec.name, layer, expert))) return entry;
+    if (const io::TensorEntry* entry = file_.tensors.find(tensor_name(spec, layer, expert))) return entry;
     if (spec.stand_in == Slot::none) return nullptr;
     const auto is_stand_in = [&](const TensorSpec& other) { return other.slot == spec.stand_in; };
     const auto other = std::find_if(arch_.tensors.begin(), arch_.tensors.end(), is_stand_in);
-    return other != arch_.tensors.end() ? file_.tensors.find(tensor_name(other->name, layer, expert)) : nullptr;
+    return other != arch_.tensors.end() ? file_.tensors.find(tensor_name(*other, layer, expert)) : nullptr;
   }
 
   /// A fault if the tensor is needed and no later specification may have the slot's tensor under another name.
@@ -224,7 +197,7 @@ class Binder {
     const auto same_slot = [&](const TensorSpec& other) { return other.slot == spec.slot; };
     if (spec.optional || std::find_if(&spec + 1, end, same_slot) != end) return;
     const TensorSpec& first = *std::find_if(arch_.tensors.data(), end, same_slot);
-    const std::string name = tensor_name(first.name, layer, 0);
+    const std::string name = tensor_name(first, layer, 0);
     add_fault(
         name, true,
         fail(Errc::format, where(file_, name), "missing, but the architecture ", io::quoted(arch_.name), " needs it"));
@@ -247,6 +220,36 @@ compute::Usage usage_of(const Binding& b, bool repack) {
 }
 
 }  // namespace
+
+/// The places of "{}" are the layer's and the expert's, in this order.
+std::string tensor_name(const TensorSpec& spec, uint32_t layer, uint32_t expert) {
+  std::string name = spec.name;
+  for (const uint32_t number : {layer, expert}) {
+    const size_t place = name.find("{}");
+    if (place != std::string::npos) name.replace(place, 2, std::to_string(number));
+  }
+  return name;
+}
+
+uint32_t n_weights(const TensorSpec& spec, const Hparams& hparams, uint32_t layer) {
+  if (spec.experts == Experts::none) return 1;
+  return spec.experts == Experts::per_head ? hparams.layers[layer].n_head : hparams.experts.n;
+}
+
+tensor::Shape tensor_shape(const TensorSpec& spec, const Hparams& hparams, uint32_t layer) {
+  const auto dim = [&](Dim d) { return hparams.dim(d, layer); };
+  tensor::Shape shape{{dim(spec.cols), dim(spec.rows), 1, 1}, spec.rows == Dim::one ? 1u : 2u};
+  uint64_t& features = spec.role == Role::vector ? shape.ne[0] : shape.ne[1];
+  if (!spec.part.whole()) features = dim(spec.part.of);
+  if (stacked(spec)) shape.ne[shape.rank++] = n_weights(spec, hparams, layer);
+  return shape;
+}
+
+RowRange rows_of(const TensorSpec& spec, const Hparams& hparams, uint32_t layer, uint32_t expert) {
+  const uint64_t rows = hparams.dim(spec.rows, layer);
+  const uint64_t of_expert = spec.part.whole() ? rows : hparams.dim(spec.part.of, layer);
+  return {(stacked(spec) ? expert * of_expert : 0) + hparams.dim(spec.part.first, layer), rows};
+}
 
 bool is_quantized(const Binding& binding) { return quant::find_format(binding.view.type)->block_elems > 1; }
 

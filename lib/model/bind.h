@@ -29,6 +29,19 @@ struct Binding {
   const RequantizedRows* requantized = nullptr;  ///< what the view reads, where it is not of the file's type
 };
 
+/// The name of the tensor that a specification means, for a layer and an expert.
+std::string tensor_name(const arch::TensorSpec& spec, uint32_t layer, uint32_t expert);
+/// The shape of the whole tensor in the file.
+tensor::Shape tensor_shape(const arch::TensorSpec& spec, const Hparams& hparams, uint32_t layer);
+/// How many weights its slot has in a layer.
+uint32_t n_weights(const arch::TensorSpec& spec, const Hparams& hparams, uint32_t layer);
+
+/// The rows of a whole matrix, with all that is stacked in it, that one expert's slot takes.
+struct RowRange {
+  uint64_t first = 0, count = 0;
+};
+RowRange rows_of(const arch::TensorSpec& spec, const Hparams& hparams, uint32_t layer, uint32_t expert);
+
 /// Whether the tensor's elements share scales.
 bool is_quantized(const Binding& binding);
 

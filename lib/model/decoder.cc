@@ -121,11 +121,19 @@ AttentionPass Decoder::pass_of(const Inputs& inputs, uint32_t layer, const KvSto
 Status Decoder::run(compute::Stream& stream, const KvStores& kv, Workspace& workspace, const DecodeBatch& batch,
                     const CancelToken& cancel) const {
   QUERN_CHECK(check(kv, workspace, batch));
+  stream.set_addition(batch.adapters);
+  const Status status = run_layers(stream, kv, workspace, batch, cancel);
+  stream.set_addition(nullptr);
+  return status;
+}
+
+Status Decoder::run_layers(compute::Stream& stream, const KvStores& kv, Workspace& workspace, const DecodeBatch& batch,
+                           const CancelToken& cancel) const {
   const Hparams& hp = *model_.hparams;
   const auto n = static_cast<uint32_t>(batch.tokens.size());
   Mat x = workspace.x.mat(n, hp.n_embd);
   Inputs inputs = upload_inputs(stream, workspace, batch);
-  const Block ends{stream, *model_.spec, hp, model_.weights, workspace};
+  const Block ends{stream, *model_.spec, hp, model_.weights, workspace, 0, batch.adapters};
   embed(ends, batch, x);
   if (hp.n_layer_input > 0) inputs.of_layers = layer_inputs(ends, batch.tokens, x);
   const uint32_t last_store = last_that_stores(hp);
@@ -135,7 +143,7 @@ Status Decoder::run(compute::Stream& stream, const KvStores& kv, Workspace& work
       QUERN_CHECK(stream.finish());
       return fail(Errc::cancelled, "the computation was cancelled");
     }
-    const Block block{stream, *model_.spec, hp, model_.weights, workspace, layer};
+    const Block block{stream, *model_.spec, hp, model_.weights, workspace, layer, batch.adapters};
     const AttentionPass pass = pass_of(inputs, layer, kv, batch);
     // Behind the last layer that stores something only the rows whose logits are wanted matter. An observer sees all.
     if (hp.layers[layer].mixer == LayerMixer::delta_net) {
@@ -158,6 +166,7 @@ Status Decoder::run(compute::Stream& stream, const KvStores& kv, Workspace& work
   if (x.rows > batch.outputs.size()) {
     const Mat picked = workspace.picked.mat(static_cast<uint32_t>(batch.outputs.size()), hp.n_embd);
     stream.gather_rows(x, batch.outputs, picked);
+    ends.go_on_with(batch.outputs);
     x = picked;
   }
   if (batch.states.empty()) {
@@ -196,6 +205,7 @@ void Decoder::compute_logits(const Block& block, Mat x, std::span<float> out) co
   const Workspace& workspace = block.space;
   for (uint32_t begin = 0; begin < x.rows; begin += workspace.logits.max_rows) {
     const uint32_t n = std::min(x.rows - begin, workspace.logits.max_rows);
+    if (block.adapters != nullptr) block.adapters->narrow(begin, n);
     const Mat norm = workspace.norm.mat(n, hp.n_embd), logits = workspace.logits.mat(n, hp.n_vocab);
     block.apply_norm(x.slice(begin, n), Slot::output_norm, norm);
     const compute::MatmulTarget output{model_.weights.find(Slot::output), model_.weights.find(Slot::output_bias),

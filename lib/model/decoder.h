@@ -10,6 +10,7 @@
 
 #include "lib/base/status.h"
 #include "lib/compute/ops.h"
+#include "lib/model/adapter_pass.h"
 #include "lib/model/blocks/attention.h"
 #include "lib/model/kv_map.h"
 #include "lib/model/open.h"
@@ -34,6 +35,7 @@ struct DecodeBatch {
   /// The states of recurrent layers, and the rows by sequence; needed where the model has such layers.
   compute::StateStore* recurrent = nullptr;
   std::span<const compute::StateRun> runs{};
+  AdapterPass* adapters = nullptr;  ///< begun for these tokens; none where no token has adapters
 };
 
 /// Immutable; borrows the model, which must be runnable(). Thread-safe as long as streams, stores and workspaces are
@@ -71,6 +73,8 @@ class Decoder {
     std::vector<compute::AttentionRow> picked_rows, picked_window_rows;  ///< their memory, once picked
   };
 
+  Status run_layers(compute::Stream& stream, const KvStores& kv, Workspace& workspace, const DecodeBatch& batch,
+                    const CancelToken& cancel) const;
   Status check(const KvStores& kv, const Workspace& workspace, const DecodeBatch& batch) const;
   Inputs upload_inputs(compute::Stream& stream, Workspace& workspace, const DecodeBatch& batch) const;
   static Inputs pick(const Block& block, const Inputs& all, std::span<const uint32_t> rows);

@@ -94,7 +94,7 @@ TEST_CASE("states of others are refused") {
   changed.random_tensor("output.weight", {32, 270}, 0.4f);
   const auto other_model = open_tiny(changed).value();
   const auto other = context::Context::create(*other_model, {}).value();
-  CHECK(other->restore(0, state).error().message == "state: it was saved with another model");
+  CHECK(other->restore(0, state).error().message == "state: it was saved with another model, or with other adapters");
   const auto f32 = context::Context::create(tiny(), {.type_k = CacheType::f32}).value();
   CHECK(f32->restore(0, state).error().code == Errc::unsupported);
 }
@@ -115,7 +115,7 @@ TEST_CASE("every field is checked") {
   CHECK(altered(0, 0).message == "state: it does not begin with QUERNSEQ");
   CHECK(altered(8, 1).message == "state: expected version 2, found 1");
   CHECK(altered(12, 16).message == "state: expected blocks of 32 tokens, found 16");
-  CHECK(altered(16, 1).message == "state: it was saved with another model");
+  CHECK(altered(16, 1).message == "state: it was saved with another model, or with other adapters");
   CHECK(altered(24, 41).code == Errc::format);  // more cells than there are
   CHECK(altered(24, 0xFFFFFFFF).code == Errc::format);
   CHECK(altered(28, 2).message == "state: expected 1 parts, found 2");

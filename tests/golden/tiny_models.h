@@ -25,18 +25,20 @@ struct Golden {
   std::vector<float> logits;  ///< [tokens, n_vocab]; or what else the file holds
   size_t n_vocab = 0;
 
-  explicit Golden(const std::string& which, const std::string& results = ".f32") : name(which) {
-    const std::string base = std::string(QUERN_TEST_DATA_DIR "/golden/") + name;
+  explicit Golden(const std::string& which, const std::string& results = ".f32", const std::string& folder = "golden/")
+      : name(which) {
+    const std::string base = std::string(QUERN_TEST_DATA_DIR "/") + folder + name;
     std::ifstream text(base + ".json");
     REQUIRE_MESSAGE(text.good(), base);
     json = nlohmann::json::parse(text);
-    tokens = json["tokens"].get<std::vector<Token>>();
+    tokens = json.value("tokens", std::vector<Token>());
+    if (results.empty()) return;
     std::ifstream in(base + results, std::ios::binary | std::ios::ate);
     REQUIRE_MESSAGE(in.good(), (base + results));
     logits.resize(static_cast<size_t>(in.tellg()) / sizeof(float));
     in.seekg(0);
     in.read(reinterpret_cast<char*>(logits.data()), static_cast<std::streamsize>(logits.size() * sizeof(float)));
-    n_vocab = logits.size() / tokens.size();
+    if (!tokens.empty()) n_vocab = logits.size() / tokens.size();
   }
   uint32_t n_ctx() const { return json["n_ctx"]; }
 };
@@ -56,19 +58,22 @@ struct GoldenTensor {
   std::vector<float> elements;
 };
 
-inline GoldenTensor golden_tensor(const Golden& golden, size_t t) {
-  const auto& json = golden.json["tensors"][t];
+/// The t-th tensor of a description.
+inline GoldenTensor golden_tensor(const nlohmann::json& description, size_t t) {
+  const auto& json = description["tensors"][t];
   GoldenTensor out;
   out.name = json[0];
   for (const uint64_t extent : json[1]) out.shape.ne[out.shape.rank++] = extent;
   const double scale = json[2], offset = json[3];
-  const uint64_t first = (golden.json["seed"].get<uint64_t>() * 1024 + t) << 32;
+  const uint64_t first = (description["seed"].get<uint64_t>() * 1024 + t) << 32;
   for (uint64_t i = 0; i < out.shape.elements(); ++i) {
     const auto u = static_cast<double>(mixed(first + i) >> 48);
     out.elements.push_back(static_cast<float>(offset + scale * (u - 32768) / 32768));
   }
   return out;
 }
+
+inline GoldenTensor golden_tensor(const Golden& golden, size_t t) { return golden_tensor(golden.json, t); }
 
 inline void add_key(io::GgufWriter& writer, const nlohmann::json& key) {
   const std::string name = key[0], kind = key[1];
@@ -92,14 +97,16 @@ class GoldenFile {
  public:
   using Alter = std::function<std::vector<GoldenTensor>(std::vector<GoldenTensor>)>;
 
-  explicit GoldenFile(const Golden& golden, const Alter& alter = {}) {
+  explicit GoldenFile(const Golden& golden, const Alter& alter = {}) : GoldenFile(golden.json, alter) {}
+  /// Of a description.
+  explicit GoldenFile(const nlohmann::json& description, const Alter& alter = {}) {
     static int counter = 0;
     const std::string file = "quern-golden-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".gguf";
     path_ = (std::filesystem::temp_directory_path() / file).string();
     io::GgufWriter writer;
-    for (const auto& key : golden.json["keys"]) add_key(writer, key);
+    for (const auto& key : description["keys"]) add_key(writer, key);
     std::vector<GoldenTensor> tensors;
-    for (size_t t = 0; t < golden.json["tensors"].size(); ++t) tensors.push_back(golden_tensor(golden, t));
+    for (size_t t = 0; t < description["tensors"].size(); ++t) tensors.push_back(golden_tensor(description, t));
     if (alter) tensors = alter(std::move(tensors));
     for (const GoldenTensor& tensor : tensors) {
       REQUIRE(writer.add_tensor(tensor.name, tensor.shape, 0, std::as_bytes(std::span(tensor.elements))));

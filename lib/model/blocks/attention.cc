@@ -43,6 +43,7 @@ Mat attention_of_picked(const Block& block, const AttentionPass& all, const Atte
   block.stream.matmul(norm, key_value.span());
   kind.store(block, all, key_value);
 
+  block.go_on_with(picked);
   const auto n = static_cast<uint32_t>(picked.size());
   const Mat rest = block.space.picked.mat(n, x.cols);
   if (n == 0) return rest;

@@ -6,6 +6,7 @@
 
 #include "lib/arch/spec.h"
 #include "lib/compute/ops.h"
+#include "lib/model/adapter_pass.h"
 #include "lib/model/hparams.h"
 #include "lib/model/weights.h"
 #include "lib/model/workspace.h"
@@ -19,6 +20,7 @@ struct Block {
   const Weights& weights;
   const Workspace& space;
   uint32_t layer = 0;
+  AdapterPass* adapters = nullptr;  ///< of the pass; or none
 
   const LayerParams& params() const { return hparams.layers[layer]; }
   uint64_t dim(arch::Dim dim) const { return hparams.dim(dim, layer); }
@@ -53,6 +55,10 @@ struct Block {
     const uint32_t length = norm->cols();
     const compute::Mat heads{x.buffer, x.offset, x.rows * (x.cols / length), length, length};
     apply_norm(heads, slot, heads);
+  }
+  /// From here on the products have the rows of these tokens alone.
+  void go_on_with(std::span<const uint32_t> picked) const {
+    if (adapters != nullptr) adapters->pick(picked);
   }
   /// The norms at the end of a block.
   struct EndNorms {
