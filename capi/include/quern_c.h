@@ -62,6 +62,7 @@ typedef int32_t quern_status;
 #define QUERN_ERROR_DEVICE ((quern_status)60)           /* a device failed */
 #define QUERN_ERROR_CANCELLED ((quern_status)70)        /* the caller asked the operation to stop */
 #define QUERN_ERROR_CONTEXT_FULL ((quern_status)80)     /* the key-value cache has no room */
+#define QUERN_ERROR_BUSY ((quern_status)90)             /* too much is waiting already: come again later */
 #define QUERN_ERROR_INTERNAL ((quern_status)100)        /* a broken invariant of the library: please report */
 
 /* Short name of a code, e.g. "format". Static storage; "unknown" for codes that this library does not have. */

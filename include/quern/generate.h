@@ -17,18 +17,27 @@ namespace quern {
 
 enum class StopReason : int32_t { length = 0, end_of_generation = 1, stop_text = 2, cancelled = 3, context_full = 4 };
 
+/// A token, and the natural logarithm of the model's probability of it, before any step of sampling.
+struct TokenLogprob {
+  Token token = 0;
+  float logprob = 0;
+};
+
 /// One step of a generation. `text` is what became certain with this token: never ends inside a UTF-8 character, and
 /// waits where a stop text may have begun. It is valid during the call. What was waiting at the end comes with token
 /// -1.
 struct GeneratedToken {
   Token token = 0;
   std::string_view text;
+  float logprob = 0;                    ///< Where GenerateOptions::n_logprobs asks for it.
+  std::span<const TokenLogprob> top{};  ///< The most probable tokens. Valid during the call.
 };
 
 struct GenerateOptions {
   int32_t max_tokens = -1;  ///< -1: until the model ends or the context is full.
   SamplerOptions sampler{};
   std::vector<std::string> stop{};  ///< Texts that end the generation; they are not part of the output.
+  int32_t n_logprobs = -1;          ///< 0 and more: tell the tokens' probabilities, and so many of the highest ones.
   /// Returning false ends the generation (StopReason::cancelled).
   std::function<bool(const GeneratedToken&)> on_token{};
   ProgressFn progress{};  ///< Stage "prefill", in tokens.

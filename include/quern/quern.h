@@ -15,5 +15,6 @@
 #include <quern/result.h>
 #include <quern/runtime.h>
 #include <quern/sampler.h>
+#include <quern/scheduler.h>
 #include <quern/tokenizer.h>
 #include <quern/version.h>

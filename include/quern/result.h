@@ -25,6 +25,7 @@ enum class Errc : int32_t {
   device = 60,            ///< A device failed.
   cancelled = 70,         ///< The caller asked for the operation to stop.
   context_full = 80,      ///< The key-value cache has no room for the batch.
+  busy = 90,              ///< Too much is waiting already: come again later.
   internal = 100,         ///< A broken invariant of the library itself: please report.
 };
 

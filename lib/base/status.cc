@@ -28,6 +28,8 @@ const char* errc_name(Errc code) noexcept {
       return "cancelled";
     case Errc::context_full:
       return "context_full";
+    case Errc::busy:
+      return "busy";
     case Errc::internal:
       return "internal";
   }
