@@ -1,4 +1,4 @@
-// Quantizing into the formats of 32 elements with one scale, or one scale and one minimum.
+// Quantizing into the formats with one scale per block, or one scale and one minimum: those of 32 elements, and INT8.
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "lib/quant/encode_32.cc"
@@ -18,8 +18,9 @@ using Sheet32 = Sheet<32>;
 constexpr size_t kSheetElems = 32 * kGroups;
 
 /// Keeps in `best` the halves of the groups whose error with `half` is smaller than any before.
-template <class Levels>
-void try_halves(const Sheet32& sheet, const uint16_t (&half)[kGroups], uint16_t (&best)[kGroups], PerGroup& least) {
+template <class Levels, size_t kSize>
+void try_halves(const Sheet<kSize>& sheet, const uint16_t (&half)[kGroups], uint16_t (&best)[kGroups],
+                PerGroup& least) {
   PerGroup scale, error;
   for (size_t g = 0; g < kGroups; ++g) scale.of[g] = base::f16_to_f32(half[g]);
   measure_scale<Levels>(sheet, scale, error);
@@ -31,8 +32,8 @@ void try_halves(const Sheet32& sheet, const uint16_t (&half)[kGroups], uint16_t 
 }
 
 /// Scales in half precision: near the fitted ones, and near what suits the levels that those lead to.
-template <class Levels>
-void round_scales(const Sheet32& sheet, const PerGroup& fitted, uint16_t (&best)[kGroups]) {
+template <class Levels, size_t kSize>
+void round_scales(const Sheet<kSize>& sheet, const PerGroup& fitted, uint16_t (&best)[kGroups]) {
   PerGroup least, error, sxl, sll;
   std::fill_n(least.of, kGroups, INFINITY);
   std::fill_n(best, kGroups, uint16_t{0});
@@ -48,12 +49,13 @@ void round_scales(const Sheet32& sheet, const PerGroup& fitted, uint16_t (&best)
 
 template <class Format, class Levels, int kSteps>
 void encode_scaled(const float* x, const float* weights, size_t n, std::byte* blocks) {
-  Sheet32 sheet;
+  constexpr size_t kSize = Format::kBlockElems;
+  Sheet<kSize> sheet;
   PerGroup scale;
   uint16_t half[kGroups];
-  HWY_ALIGN int8_t levels[kSheetElems];
-  for (size_t i = 0; i < n; i += kSheetElems) {
-    const size_t n_groups = std::min(kGroups, (n - i) / 32);
+  HWY_ALIGN int8_t levels[kSize * kGroups];
+  for (size_t i = 0; i < n; i += kSize * kGroups) {
+    const size_t n_groups = std::min(kGroups, (n - i) / kSize);
     sheet.load(x + i, weights == nullptr ? nullptr : weights + i, n_groups);
     fit_scale<Levels>(sheet, kSteps, Levels::kLimit / 80, scale);
     round_scales<Levels>(sheet, scale, half);
@@ -61,7 +63,7 @@ void encode_scaled(const float* x, const float* weights, size_t n, std::byte* bl
     choose_levels<Levels>(sheet, scale, levels);
     for (size_t g = 0; g < n_groups; ++g, blocks += sizeof(typename Format::Block)) {
       typename Format::Block block;
-      Format::pack(levels + 32 * g, half[g], block);
+      Format::pack(levels + kSize * g, half[g], block);
       store(block, blocks);
     }
   }
@@ -179,6 +181,9 @@ void encode_q5_0(const float* x, const float* weights, size_t n, std::byte* bloc
 void encode_q8_0(const float* x, const float* weights, size_t n, std::byte* blocks) {
   encode_scaled<Q8_0, Integers<-127, 127>, 1>(x, weights, n, blocks);
 }
+void encode_int8(const float* x, const float* weights, size_t n, std::byte* blocks) {
+  encode_scaled<INT8, Integers<-127, 127>, 1>(x, weights, n, blocks);
+}
 void encode_iq4_nl(const float* x, const float* weights, size_t n, std::byte* blocks) {
   encode_scaled<IQ4_NL, Iq4Levels, 12>(x, weights, n, blocks);
 }
@@ -205,6 +210,7 @@ QUERN_ENCODE(encode_q4_1, Q4_1)
 QUERN_ENCODE(encode_q5_0, Q5_0)
 QUERN_ENCODE(encode_q5_1, Q5_1)
 QUERN_ENCODE(encode_q8_0, Q8_0)
+QUERN_ENCODE(encode_int8, INT8)
 QUERN_ENCODE(encode_iq4_nl, IQ4_NL)
 QUERN_ENCODE(encode_mxfp4, MXFP4)
 #undef QUERN_ENCODE

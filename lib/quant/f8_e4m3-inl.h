@@ -8,6 +8,9 @@
 #ifndef QUERN_QUANT_F8_E4M3_H_
 #define QUERN_QUANT_F8_E4M3_H_
 
+#include <algorithm>
+#include <cmath>
+
 #include "lib/quant/block.h"
 #include "lib/quant/fp8.h"
 
@@ -32,6 +35,19 @@ struct F8_E4M3 {
   static void pack(const uint8_t* codes, float scale, Block& block) {
     block.scale = scale;
     std::memcpy(block.qs, codes, 128);
+  }
+  /// The largest magnitude becomes the largest float; the others are rounded to the nearest.
+  static void encode(const float* x, const float*, size_t n, std::byte* blocks) {
+    uint8_t codes[kBlockElems];
+    for (size_t i = 0; i < n; i += kBlockElems, blocks += sizeof(Block)) {
+      float highest = 0;
+      for (size_t e = 0; e < kBlockElems; ++e) highest = std::max(highest, std::fabs(x[i + e]));
+      const float scale = highest / kE4m3Max;
+      for (size_t e = 0; e < kBlockElems; ++e) codes[e] = f32_to_e4m3(scale == 0 ? 0 : x[i + e] / scale);
+      Block block;
+      pack(codes, scale, block);
+      store(block, blocks);
+    }
   }
 };
 

@@ -39,6 +39,7 @@ struct FP4 {
     block.absmax = absmax;
     pack_nibbles(codes, 64, block.qs);
   }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -27,6 +27,8 @@ struct INT2 {
   static constexpr tensor::DType kType = tensor::DType::int2;
   static constexpr const char* kName = "INT2";
   static constexpr uint32_t kBlockElems = 128;
+  static constexpr Levels kLevels = {0, 3};
+  static constexpr uint32_t kSub = 128;
 
   static int code(const Block& block, int e) { return block.qs[e / 16 * 4 + e % 4] >> (e % 16 / 4 * 2) & 3; }
 
@@ -42,12 +44,20 @@ struct INT2 {
       block.qs[e / 16 * 4 + e % 4] |= static_cast<uint8_t>(codes[e] << (e % 16 / 4 * 2));
     }
   }
+  static void scales(const Block& block, float* scale, float* min) {
+    *scale = base::f16_to_f32(block.d);
+    *min = *scale * static_cast<float>(block.z);
+  }
+  static void put_levels(const int8_t* levels, Block& block) {
+    put_codes(reinterpret_cast<const uint8_t*>(levels), block);
+  }
   static void pack(const uint8_t* codes, uint16_t d, uint8_t z, Block& block) {
     block.d = d;
     block.z = z;
     block.zero = 0;
     put_codes(codes, block);
   }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

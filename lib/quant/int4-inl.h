@@ -28,6 +28,8 @@ struct INT4 {
   static constexpr tensor::DType kType = tensor::DType::int4;
   static constexpr const char* kName = "INT4";
   static constexpr uint32_t kBlockElems = 128;
+  static constexpr Levels kLevels = {0, 15};
+  static constexpr uint32_t kSub = 128;
 
   static int code(const Block& block, int e) { return nibble32(block.qs + e / 32 * 16, e % 32); }
 
@@ -38,12 +40,20 @@ struct INT4 {
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<INT4>(blocks, out, n); }
 
   static void put_codes(const uint8_t* codes, Block& block) { pack_nibbles(codes, 128, block.qs); }
+  static void scales(const Block& block, float* scale, float* min) {
+    *scale = base::f16_to_f32(block.d);
+    *min = *scale * static_cast<float>(block.z);
+  }
+  static void put_levels(const int8_t* levels, Block& block) {
+    put_codes(reinterpret_cast<const uint8_t*>(levels), block);
+  }
   static void pack(const uint8_t* codes, uint16_t d, uint8_t z, Block& block) {
     block.d = d;
     block.z = z;
     block.zero = 0;
     put_codes(codes, block);
   }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

@@ -27,6 +27,8 @@ struct INT8 {
   static constexpr tensor::DType kType = tensor::DType::int8;
   static constexpr const char* kName = "INT8";
   static constexpr uint32_t kBlockElems = 128;
+  static constexpr Levels kLevels = {-128, 127};
+  static constexpr uint32_t kSub = 128;
 
   static int code(const Block& block, int e) { return block.qs[e]; }
 
@@ -36,13 +38,19 @@ struct INT8 {
   }
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<INT8>(blocks, out, n); }
 
-  static void put_codes(const int8_t* codes, Block& block) { std::memcpy(block.qs, codes, 128); }
+  static void scales(const Block& block, float* scale, float* min) {
+    *scale = base::f16_to_f32(block.d);
+    *min = *scale * static_cast<float>(block.z);
+  }
+  static void put_levels(const int8_t* codes, Block& block) { std::memcpy(block.qs, codes, 128); }
   static void pack(const int8_t* codes, uint16_t d, int8_t z, Block& block) {
     block.d = d;
     block.z = z;
     block.zero = 0;
-    put_codes(codes, block);
+    put_levels(codes, block);
   }
+  static void pack(const int8_t* codes, uint16_t d, Block& block) { pack(codes, d, 0, block); }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

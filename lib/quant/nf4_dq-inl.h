@@ -48,6 +48,7 @@ struct NF4_DQ {
     std::memcpy(block.absmax, absmax, 4);
     pack_nibbles(codes, 256, block.qs);
   }
+  static void encode(const float* x, const float* weights, size_t n, std::byte* blocks);
 };
 
 }  // namespace quern::quant

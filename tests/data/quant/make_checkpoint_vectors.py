@@ -73,9 +73,17 @@ def zero_point_blocks(name, codes, d, z):
     return np.concatenate([head, PACK[name](codes)], axis=1)
 
 
+def write_floats(name, values):
+    np.ascontiguousarray(values, "<f4").tofile(os.path.join(HERE, name))
+
+
 def write(name, kind, blocks, values):
     blocks.astype(np.uint8).tofile(os.path.join(HERE, f"{name}.{kind}.q"))
-    np.ascontiguousarray(values, "<f4").tofile(os.path.join(HERE, f"{name}.{kind}.deq.f32"))
+    write_floats(f"{name}.{kind}.deq.f32", values)
+
+
+def source_rows(folder):
+    return np.fromfile(os.path.join(folder, "W_64x256.f32"), "<f4").reshape(64, 256)[:ROWS]
 
 
 def bnb_codes(layer, rows):
@@ -95,7 +103,7 @@ def bitsandbytes(folder):
     absmax = layer["weight.absmax"].reshape(-1, 4)[:ROWS]
     blocks = np.concatenate([np.tile(head, (ROWS, 1)), absmax, nibble_order(bnb_codes(layer, ROWS))], axis=1)
     write("NF4_DQ", "layer", blocks, layer["expected_f32"][:ROWS])
-    layer["weight.nested_quant_map"].astype("<f4").tofile(os.path.join(HERE, "dynamic_map.f32"))
+    write_floats("dynamic_map.f32", layer["weight.nested_quant_map"])
     return layer["weight.nested_quant_map"]
 
 
@@ -112,12 +120,15 @@ def gptq(folder, name, file, bits, v1, groups_twice=False):
     zeros = unpack_stream(np.ascontiguousarray(layer["qzeros"].T), bits)[:ROWS] + (1 if v1 else 0)  # [rows, groups]
     scales, expected = layer["scales"].T[:ROWS], layer["expected_f32"][:ROWS]
     order = np.argsort(layer["g_idx"], kind="stable")
-    codes, expected = codes[:, order], expected[:, order]
+    source = source_rows(folder)
+    codes, expected, source = codes[:, order], expected[:, order], source[:, order]
     shift = 128 if bits == 8 else 0  # INT8 is signed
     n_blocks = 256 // SIZE[name]
     if groups_twice:  # of 64 elements: half a block
-        codes, expected = (np.tile(x.reshape(ROWS, 4, 64)[:, ::2], 2).reshape(ROWS, 256) for x in (codes, expected))
+        codes, expected, source = (np.tile(x.reshape(ROWS, 4, 64)[:, ::2], 2).reshape(ROWS, 256)
+                                   for x in (codes, expected, source))
         zeros, scales = zeros[:, ::2], scales[:, ::2]
+    write_floats(f"{name}.layer.x.f32", source)
     repeat = n_blocks // scales.shape[1]
     blocks = zero_point_blocks(name, codes.reshape(-1, SIZE[name]).astype(np.int64) - shift,
                                np.repeat(scales, repeat, axis=1).reshape(-1),
@@ -180,7 +191,8 @@ def main():
     gptq(folder, "INT8", "gptq_w8_gm1_sym_v1", 8, True)
     e4m3 = fp8(folder)
     random_blocks(folder, dynamic_map, e4m3)
-    np.fromfile(os.path.join(folder, "W_64x256.f32"), "<f4")[:ROWS * 256].tofile(os.path.join(HERE, "layer.f32"))
+    for name in ("NF4", "NF4_DQ", "FP4"):
+        write_floats(f"{name}.layer.x.f32", source_rows(folder))
 
 
 if __name__ == "__main__":
