@@ -1,4 +1,5 @@
 // EuroBERT (Boizard et al. 2025, arXiv 2503.05500): Llama's blocks as an encoder. Source: GGUF key and tensor names.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -24,6 +25,24 @@ constinit const ArchSpec kEuroBert = {
     .keys = kKeysRead,
     .tensors = kTensors,
     .defaults = kDefaults,
+};
+
+namespace {
+
+constexpr auto kHfKeys = join(std::array{flag("attention.causal", "0")}, kHfSizes, kHfRmsNorm, kHfRope);
+constexpr auto kHfTensors = join(kHfFront, kHfAttentionNorm, kHfAttention, kHfFfnNorm, kHfFfn, kHfTiedBack);
+
+}  // namespace
+
+extern const HfArch kHfEuroBert;
+constinit const HfArch kHfEuroBert = {
+    .spec = &kEuroBert,
+    .classes = "EuroBertModel|EuroBertForMaskedLM",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfSilu,
+    .ignored = kHfIgnoredHeads,
 };
 
 }  // namespace quern::arch

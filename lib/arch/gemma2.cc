@@ -1,6 +1,7 @@
 // Gemma 2 (Gemma Team 2024, arXiv 2408.00118): Gemma with norms after attention and feed-forward block as well, caps on
 // the scores and on the logits, and a sliding window in every other layer, the first one included. The model of 27
 // billion parameters (46 layers) scales its scores by the width per head. Source: GGUF key and tensor names.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -28,6 +29,29 @@ constinit const ArchSpec kGemma2 = {
     .embedding_scale = EmbeddingScale::sqrt_width,
     .full_layer_every = 2,
     .scores_by_width_layers = 46,
+};
+
+namespace {
+
+constexpr std::array kHfOwnKeys = {
+    real("attn_logit_softcapping", "attn_logit_softcapping|0"),
+    real("final_logit_softcapping", "final_logit_softcapping|0"),
+};
+constexpr auto kHfKeys = join(kHfSizes, kHfRmsNorm, kHfRope, kHfWindow, kHfOwnKeys);
+constexpr auto kHfTensors =
+    plus_one(join(kHfFront, kHfAttentionNorm, kHfAttention, kHfGemmaNorms, kHfFfn, kHfTiedBack));
+
+}  // namespace
+
+extern const HfArch kHfGemma2;
+constinit const HfArch kHfGemma2 = {
+    .spec = &kGemma2,
+    .classes = "Gemma2ForCausalLM",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfGemmaChecks,
+    .ignored = kHfIgnored,
 };
 
 }  // namespace quern::arch

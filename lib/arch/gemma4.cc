@@ -4,6 +4,7 @@
 // for a token, and the last layers use keys and values of earlier ones. In 26B-A4B a mixture of experts stands beside
 // the feed-forward block, with norms of its own. In the large models keys are the values too in layers without a
 // window. Source: GGUF key and tensor names.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -69,6 +70,66 @@ constinit const ArchSpec kGemma4 = {
     .full_layer_every = 6,
     .normalized_values = true,
     .router_by_width = true,
+};
+
+namespace {
+
+// Of layers with a sliding window: head_dim and num_key_value_heads, of others those with "global".
+constexpr std::array kHfOwnKeys = {
+    integer("attention.key_length", "global_head_dim|512"),
+    integer("attention.value_length", "global_head_dim|512"),
+    integer("attention.key_length_swa", "head_dim"),
+    integer("attention.value_length_swa", "head_dim"),
+    HfKey{"attention.head_count_kv", HfType::integer, "num_key_value_heads", true, HfMake::by_window,
+          "num_global_key_value_heads"},
+    HfKey{"feed_forward_length", HfType::integer, "intermediate_size", true, HfMake::twice_shared,
+          "num_kv_shared_layers"},
+    integer("attention.shared_kv_layers", "num_kv_shared_layers|0"),
+    integer("embedding_length_per_layer_input", "hidden_size_per_layer_input|0"),
+    needed(integer("attention.sliding_window", "sliding_window")),
+    real("final_logit_softcapping", "final_logit_softcapping"),
+    integer("rope.dimension_count", "global_head_dim|512"),
+    integer("rope.dimension_count_swa", "head_dim*rope_parameters.sliding_attention.partial_rotary_factor|head_dim"),
+    integer("expert_count", "num_experts"),
+    integer("expert_used_count", "top_k_experts"),
+    integer("expert_feed_forward_length", "moe_intermediate_size"),
+};
+constexpr auto kHfKeys = join(kHfOwnKeys, kHfSizes, kHfRmsNorm, kHfRopeBase, kHfGemmaWindows);
+
+constexpr std::array kHfOwnTensors = {
+    norm("blk.{}.post_ffw_norm_1", "{}.post_feedforward_layernorm_1"),
+    norm("blk.{}.post_ffw_norm_2", "{}.post_feedforward_layernorm_2"),
+    norm("blk.{}.pre_ffw_norm_2", "{}.pre_feedforward_layernorm_2"),
+    array("blk.{}.layer_output_scale.weight", "{}.layer_scalar"),
+    exact("blk.{}.ffn_gate_inp", "{}.router.proj"),
+    array("blk.{}.ffn_gate_inp.scale", "{}.router.scale"),
+    array("blk.{}.ffn_down_exps.scale", "{}.router.per_expert_scale"),
+    linear("blk.{}.ffn_gate_up_exps", "{}.experts.gate_up_proj"),
+    linear("blk.{}.ffn_down_exps", "{}.experts.down_proj"),
+    linear("blk.{}.inp_gate", "{}.per_layer_input_gate"),
+    linear("blk.{}.proj", "{}.per_layer_projection"),
+    norm("blk.{}.post_norm", "{}.post_per_layer_input_norm"),
+};
+constexpr std::array kHfLayerInputs = {
+    linear("per_layer_token_embd", "embed_tokens_per_layer"),
+    linear("per_layer_model_proj", "per_layer_model_projection"),
+    norm("per_layer_proj_norm", "per_layer_projection_norm"),
+};
+constexpr auto kHfTensors = join(kHfFront, kHfLayerInputs, kHfAttentionNorm, kHfAttention, kHfHeadNorms, kHfGemmaNorms,
+                                 kHfFfn, kHfOwnTensors, kHfTiedBack);
+constexpr auto kHfChecks = join(kHfGelu, std::array{HfCheck{"use_bidirectional_attention", "vision"}});
+
+}  // namespace
+
+extern const HfArch kHfGemma4;
+constinit const HfArch kHfGemma4 = {
+    .spec = &kGemma4,
+    .classes = "Gemma4ForCausalLM|Gemma4ForConditionalGeneration|Gemma4UnifiedForConditionalGeneration",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfChecks,
+    .ignored = kHfIgnored,
 };
 
 }  // namespace quern::arch

@@ -2,6 +2,7 @@
 // every other layer, the first one included, and YaRN; every feed-forward block is a mixture of experts with biases and
 // a clipped SwiGLU. A token's weights are the softmax over its chosen experts. The norm before the experts is called
 // post_attention_norm. Source: GGUF key and tensor names.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -30,6 +31,41 @@ constinit const ArchSpec kGptOss = {
     .tensors = kTensors,
     .defaults = kDefaults,
     .full_layer_every = 2,
+};
+
+namespace {
+
+constexpr std::array kHfOwnKeys = {
+    integer("expert_used_count", "num_experts_per_tok|experts_per_token"),
+    integer("expert_feed_forward_length", "intermediate_size"),
+};
+constexpr auto kHfKeys = join(kHfSizes, kHfRmsNorm, kHfRope, kHfExpertCounts, kHfWindow, kHfWindows, kHfOwnKeys);
+
+// Rows of gate and up by turns.
+constexpr std::array kHfOwnTensors = {
+    array("blk.{}.attn_sinks.weight", "{}.self_attn.sinks"),
+    exact("blk.{}.ffn_gate_inp", "{}.mlp.router"),
+    shaped(HfShape::inputs_first, linear("blk.{}.ffn_gate_exps", "{}.mlp.experts.gate_up_proj", HfRows::even)),
+    shaped(HfShape::inputs_first, linear("blk.{}.ffn_up_exps", "{}.mlp.experts.gate_up_proj", HfRows::odd)),
+    shaped(HfShape::inputs_first, linear("blk.{}.ffn_down_exps", "{}.mlp.experts.down_proj")),
+    vectors("blk.{}.ffn_gate_exps.bias", "{}.mlp.experts.gate_up_proj_bias", HfRows::even),
+    vectors("blk.{}.ffn_up_exps.bias", "{}.mlp.experts.gate_up_proj_bias", HfRows::odd),
+    vectors("blk.{}.ffn_down_exps.bias", "{}.mlp.experts.down_proj_bias"),
+};
+constexpr auto kHfTensors = join(kHfFront, kHfAttentionNorm, kHfAttention, kHfFfnNormAfter, kHfOwnTensors, kHfBack);
+constexpr auto kHfChecks = join(kHfSilu, std::array{HfCheck{"swiglu_limit", "7"}});
+
+}  // namespace
+
+extern const HfArch kHfGptOss;
+constinit const HfArch kHfGptOss = {
+    .spec = &kGptOss,
+    .classes = "GptOssForCausalLM",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfChecks,
+    .ignored = kHfIgnored,
 };
 
 }  // namespace quern::arch

@@ -36,18 +36,17 @@ namespace {
 constexpr auto kHfTensors =
     join(kHfFront, kHfAttentionNorm, kHfPairedAttention, kHfFfnNorm, kHfFfn, kHfSparseExperts, kHfBack);
 constexpr auto kHfKeys = join(kHfSizes, kHfRmsNorm, kHfRope, kHfExpertCounts, kHfWindow);
-constexpr auto kHfChecks = join(kHfSilu, std::array{HfCheck{"pretraining_tp", "1"}});
 
 }  // namespace
 
 extern const HfArch kHfLlama;
 constinit const HfArch kHfLlama = {
     .spec = &kLlama,
-    .classes = "LlamaForCausalLM|MistralForCausalLM|MixtralForCausalLM",
+    .classes = "LlamaForCausalLM|MistralForCausalLM|MixtralForCausalLM|Mistral3ForConditionalGeneration",
     .prefixes = kHfPrefixes,
     .tensors = kHfTensors,
     .keys = kHfKeys,
-    .checks = kHfChecks,
+    .checks = kHfSilu,
     .ignored = kHfIgnored,
 };
 

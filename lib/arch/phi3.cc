@@ -5,6 +5,7 @@
 //
 // Where a file carries "phi3.attention.sliding_window", every layer keeps to it, as the model's authors do; llama.cpp
 // attends to the whole context for this architecture.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -26,6 +27,26 @@ constinit const ArchSpec kPhi3 = {
     .ffn = Ffn::swiglu,
     .keys = kKeysRead,
     .tensors = kTensors,
+};
+
+namespace {
+
+constexpr std::array kHfFusedAttention = {linear("blk.{}.attn_qkv", "{}.self_attn.qkv_proj")};
+constexpr auto kHfTensors =
+    join(kHfFront, kHfAttentionNorm, kHfFusedAttention, kHfAttentionOutput, kHfFfnNorm, kHfFusedFfn, kHfBack);
+constexpr auto kHfKeys = join(kHfSizes, kHfRmsNorm, kHfPartialRope, kHfWindow);
+
+}  // namespace
+
+extern const HfArch kHfPhi3;
+constinit const HfArch kHfPhi3 = {
+    .spec = &kPhi3,
+    .classes = "Phi3ForCausalLM",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfSilu,
+    .ignored = kHfIgnored,
 };
 
 }  // namespace quern::arch

@@ -1,5 +1,6 @@
 // Qwen 3 (Yang et al. 2025, arXiv 2505.09388): Qwen 2 without biases, and with a norm on every head of queries and keys
 // before they are rotated. Source: GGUF key and tensor names.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -19,6 +20,25 @@ constinit const ArchSpec kQwen3 = {
     .ffn = Ffn::swiglu,
     .keys = kKeysRead,
     .tensors = kTensors,
+};
+
+namespace {
+
+constexpr auto kHfKeys = join(kHfSizes, kHfRmsNorm, kHfRope);
+constexpr auto kHfTensors = join(kHfFront, kHfAttentionNorm, kHfAttention, kHfHeadNorms, kHfFfnNorm, kHfFfn, kHfBack);
+constexpr auto kHfChecks = join(kHfSilu, std::array{HfCheck{"use_sliding_window", "false"}});
+
+}  // namespace
+
+extern const HfArch kHfQwen3;
+constinit const HfArch kHfQwen3 = {
+    .spec = &kQwen3,
+    .classes = "Qwen3ForCausalLM|Qwen3Model",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfChecks,
+    .ignored = kHfIgnored,
 };
 
 }  // namespace quern::arch

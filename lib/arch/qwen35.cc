@@ -3,6 +3,7 @@
 // norm before the feed-forward block is called post_attention_norm. Positions have several axes, along which those of
 // text are all the same: with text alone this is ordinary rotary embedding. Layers that predict further tokens are not
 // used. Source: GGUF key and tensor names.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -32,6 +33,25 @@ constinit const ArchSpec kQwen35 = {
     .tensors = kTensors,
     .defaults = kDefaults,
     .output_gate = true,
+};
+
+namespace {
+
+constexpr auto kHfKeys = join(kHfSizes, kHfRmsNorm, kHfDeltaKeys, kHfQuarterRope);
+constexpr auto kHfTensors = join(kHfFront, kHfDeltaLayers, kHfDeltaByHeads, kHfFfn, kHfOneMoreBack);
+constexpr auto kHfChecks = join(kHfSilu, std::array{HfCheck{"attn_output_gate", "true"}});
+
+}  // namespace
+
+extern const HfArch kHfQwen35;
+constinit const HfArch kHfQwen35 = {
+    .spec = &kQwen35,
+    .classes = "Qwen3_5ForCausalLM|Qwen3_5ForConditionalGeneration",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfChecks,
+    .ignored = kHfIgnored,
 };
 
 }  // namespace quern::arch

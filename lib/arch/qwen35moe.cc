@@ -1,6 +1,7 @@
 // Qwen 3.5 and 3.6 with experts (Qwen team 2026): the layers of Qwen 3.5, whose feed-forward blocks are mixtures as in
 // Qwen 3 and have one expert that every token goes through, weighted by a score of its own. Source: GGUF key and tensor
 // names.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -32,6 +33,33 @@ constinit const ArchSpec kQwen35Moe = {
     .tensors = kTensors,
     .defaults = kDefaults,
     .output_gate = true,
+};
+
+namespace {
+
+constexpr std::array kHfSharedLength = {
+    integer("expert_shared_feed_forward_length", "shared_expert_intermediate_size"),
+    integer("feed_forward_length", "intermediate_size"),
+};
+constexpr auto kHfKeys =
+    join(kHfSharedLength, kHfWidths, kHfRmsNorm, kHfDeltaKeys, kHfQuarterRope, kHfExpertCounts, kHfExpertLength);
+constexpr auto kHfTensors =
+    join(kHfFront, kHfDeltaLayers, kHfDeltaByHeads, kHfExperts, kHfSharedExpert, kHfOneMoreBack);
+constexpr auto kHfChecks =
+    join(kHfSilu, std::array{HfCheck{"attn_output_gate", "true"}, HfCheck{"norm_topk_prob", "true"},
+                             HfCheck{"mlp_only_layers", "[]"}});
+
+}  // namespace
+
+extern const HfArch kHfQwen35Moe;
+constinit const HfArch kHfQwen35Moe = {
+    .spec = &kQwen35Moe,
+    .classes = "Qwen3_5MoeForCausalLM|Qwen3_5MoeForConditionalGeneration",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfChecks,
+    .ignored = kHfIgnored,
 };
 
 }  // namespace quern::arch

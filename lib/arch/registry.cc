@@ -10,7 +10,10 @@ extern const ArchSpec kDeepSeek2, kGemma, kGemma2, kGemma3, kGemma4, kGlm4, kGlm
 // Those that make embeddings.
 extern const ArchSpec kBert, kEuroBert, kGemmaEmbedding, kJinaBertV3, kLlamaEmbed, kModernBert, kNomicBert;
 // The same in the classes of transformers.
-extern const HfArch kHfLlama;
+extern const HfArch kHfBert, kHfDeepSeek2, kHfEuroBert, kHfGemma, kHfGemma2, kHfGemma3, kHfGemma4, kHfGemmaEmbedding,
+    kHfGlm4, kHfGlm4Moe, kHfGptOss, kHfGranite, kHfGraniteMoe, kHfJinaBertV3, kHfLlama, kHfLlamaEmbed, kHfMiniMaxM2,
+    kHfMistral3, kHfMistral3Seeing, kHfModernBert, kHfNomicBert, kHfOlmo2, kHfPhi3, kHfQwen2, kHfQwen3, kHfQwen35,
+    kHfQwen35Moe, kHfQwen3Moe, kHfQwen3Next, kHfRoberta, kHfSeedOss, kHfSmolLm3;
 
 namespace {
 constexpr const ArchSpec* kArchitectures[] = {
@@ -48,7 +51,11 @@ constexpr const ArchSpec* kArchitectures[] = {
 };
 
 constexpr const HfArch* kHfClasses[] = {
-    &kHfLlama,
+    &kHfBert,           &kHfDeepSeek2,  &kHfEuroBert,  &kHfGemma,    &kHfGemma2,         &kHfGemma3,     &kHfGemma4,
+    &kHfGemmaEmbedding, &kHfGlm4,       &kHfGlm4Moe,   &kHfGptOss,   &kHfGranite,        &kHfGraniteMoe, &kHfJinaBertV3,
+    &kHfLlama,          &kHfLlamaEmbed, &kHfMiniMaxM2, &kHfMistral3, &kHfMistral3Seeing, &kHfModernBert, &kHfNomicBert,
+    &kHfOlmo2,          &kHfPhi3,       &kHfQwen2,     &kHfQwen3,    &kHfQwen35,         &kHfQwen35Moe,  &kHfQwen3Moe,
+    &kHfQwen3Next,      &kHfRoberta,    &kHfSeedOss,   &kHfSmolLm3,
 };
 }  // namespace
 

@@ -1,5 +1,6 @@
 // Seed-OSS (ByteDance 2025): Qwen 2's block with heads of their own length. The norm before the feed-forward block is
 // called post_attention_norm. Source: GGUF key and tensor names.
+#include "lib/arch/hf_parts.h"
 #include "lib/arch/parts.h"
 
 namespace quern::arch {
@@ -21,6 +22,24 @@ constinit const ArchSpec kSeedOss = {
     .ffn = Ffn::swiglu,
     .keys = kKeysRead,
     .tensors = kTensors,
+};
+
+namespace {
+
+constexpr auto kHfKeys = join(kHfSizes, kHfRmsNorm, kHfRope);
+constexpr auto kHfTensors = join(kHfFront, kHfAttentionNorm, kHfAttention, kHfFfnNormAfter, kHfFfn, kHfBack);
+
+}  // namespace
+
+extern const HfArch kHfSeedOss;
+constinit const HfArch kHfSeedOss = {
+    .spec = &kSeedOss,
+    .classes = "SeedOssForCausalLM",
+    .prefixes = kHfPrefixes,
+    .tensors = kHfTensors,
+    .keys = kHfKeys,
+    .checks = kHfSilu,
+    .ignored = kHfIgnored,
 };
 
 }  // namespace quern::arch

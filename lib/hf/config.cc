@@ -1,6 +1,7 @@
 #include "lib/hf/config.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <optional>
@@ -133,7 +134,9 @@ class KeyMaker {
     std::string known;
     for (const std::string_view word : pieces(key.words, '|')) {
       const auto parts = pieces(word, '=');
-      if (field.is(parts[0])) return std::strtod(std::string(parts[1]).c_str(), nullptr);
+      double number = 0;
+      std::from_chars(parts[1].data(), parts[1].data() + parts[1].size(), number);
+      if (field.is(parts[0])) return number;
       known += cat(known.empty() ? "" : " or ", io::quoted(parts[0]));
     }
     return field.mismatch(known);

@@ -202,9 +202,15 @@ class Reader {
                    matrix.view.shape.cols());
       matrix = with_runs(checkpoint_, std::move(matrix), order);
     }
-    if (tensor.form == HfForm::exact) matrix = in_memory(std::move(matrix));
-    if (!stack.scales.empty())
-      QUERN_CHECK(put_floats(cat(name, ".scale"), {{stack.scales.size(), 1, 1, 1}, 1}, std::move(stack.scales)));
+    if (tensor.form == HfForm::exact) {
+      matrix = in_memory(std::move(matrix));
+      if (matrix.view.shape.rank == 2 && matrix.view.shape.ne[1] == 1)
+        matrix.view.shape.rank = 1;  // a score of one thing
+    }
+    if (!stack.scales.empty()) {
+      const tensor::Shape shape{{stack.scales.size(), 1, 1, 1}, 1};
+      QUERN_CHECK(put_floats(cat(name, ".scale"), shape, std::move(stack.scales)));
+    }
     return put(cat(name, ".weight"), std::move(matrix));
   }
 
@@ -311,8 +317,10 @@ class Reader {
     QUERN_TRY(const auto base, meta_.get_float(cat(prefix, "freq_base")));
     QUERN_TRY(const auto n_rot, meta_.get_uint(cat(prefix, "dimension_count")));
     QUERN_TRY(auto tensors, rope_tensors(fields_, table_, base.value_or(10000), n_rot.value_or(0)));
-    for (RopeTensor& made : tensors)
-      QUERN_CHECK(put_floats(made.name, {{made.elements.size(), 1, 1, 1}, 1}, std::move(made.elements)));
+    for (RopeTensor& made : tensors) {
+      const tensor::Shape shape{{made.elements.size(), 1, 1, 1}, 1};
+      QUERN_CHECK(put_floats(made.name, shape, std::move(made.elements)));
+    }
     return {};
   }
 
