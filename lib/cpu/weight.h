@@ -31,6 +31,9 @@ class PanelWeight final : public compute::Weight {
   size_t n_groups() const { return cols() / kernels_->group_elems; }
   size_t panel_bytes() const { return n_groups() * kernels_->group_bytes; }
   float scale() const { return source_.scale; }  ///< not in the panels: products are to be multiplied by it
+  /// Panels keep the order of the source: they multiply inputs whose columns have been put into this one. nullptr: as
+  /// they are.
+  const uint32_t* column_order() const { return source_.column_order; }
   /// Panels [begin, end), one behind the other. A weight that is not packed packs them into `scratch`, which has room.
   const uint8_t* panels(size_t begin, size_t end, uint8_t* scratch) const;
 

@@ -18,6 +18,7 @@ constexpr uint64_t kMaxJsonBytes = uint64_t{256} << 20;
 constexpr uint64_t kMaxNameBytes = 255;
 constexpr std::string_view kSingle = "model.safetensors", kIndex = "model.safetensors.index.json";
 constexpr std::string_view kExtension = ".safetensors";
+constexpr std::string_view kQuantizationFiles[] = {"quantize_config.json", "quant_config.json"};
 
 /// File by array, as an index has it.
 using WeightMap = std::map<std::string, std::string, std::less<>>;
@@ -153,10 +154,27 @@ Status read_config(Checkpoint& out) {
                ": expected a model with a config.json, found an adapter: it goes on top of the model that it was made "
                "for");
   QUERN_TRY(out.config, std::move(config));
+  for (const std::string_view name : kQuantizationFiles) {
+    std::string path = cat(out.path, "/", name);
+    if (!out.quantization_path.empty() || !exists(path)) continue;
+    QUERN_TRY(out.quantization, read_object(path));
+    out.quantization_path = std::move(path);
+  }
   return {};
 }
 
 }  // namespace
+
+io::JsonAt Checkpoint::quantization_at() const {
+  const io::JsonAt root = config_at();
+  // Models of several parts keep it with the language model; "compression_config" is compressed-tensors' first name.
+  for (const io::JsonAt& at :
+       {root["quantization_config"], root["text_config"]["quantization_config"], root["compression_config"]}) {
+    if (at.present()) return at;
+  }
+  if (quantization_path.empty()) return root["quantization_config"];
+  return {&quantization, quantization_path};
+}
 
 Result<Checkpoint> open_checkpoint(const std::string& folder, bool use_mmap) {
   Checkpoint out;

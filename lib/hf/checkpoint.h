@@ -21,6 +21,12 @@ struct Checkpoint {
 
   io::JsonAt config_at() const { return {&config, config_path}; }
   std::string config_path;
+
+  /// How the arrays are quantized, where the folder says so: a part of config.json, or in older folders
+  /// quantize_config.json or quant_config.json. Absent otherwise.
+  io::JsonAt quantization_at() const;
+  io::Json quantization;          ///< the file of its own
+  std::string quantization_path;  ///< empty: there is none
 };
 
 /// Opens model.safetensors, or the files that model.safetensors.index.json names, or else all *.safetensors of the

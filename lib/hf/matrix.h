@@ -14,8 +14,9 @@
 
 namespace quern::hf {
 
-/// Rows are output features, columns input features, as in a GGUF. The type may be one that GGUF lacks. Of an array
-/// with three dimensions: a stack of matrices, one for each of the first dimension, and the view has rank 3.
+/// Rows are output features, columns input features, as in a GGUF. The type may be one that GGUF lacks. Stacked experts
+/// ("mlp.experts.gate_up_proj") are one matrix of three dimensions, ne[2] experts: view.slice(e * ne[1], ne[1]) is one.
+/// Valid as long as the checkpoint's files are open, wherever they are moved to; `arrays` and `config` may go.
 struct Matrix {
   tensor::TensorView view;
   std::vector<std::shared_ptr<const void>> keep;  ///< what the view points to besides the checkpoint's files
@@ -24,15 +25,12 @@ struct Matrix {
   std::string note;  ///< where its numbers are not run as they are stored: why; for the log
 };
 
-/// The matrix of the module X ("model.layers.0.self_attn.q_proj"): X.weight, or X.qweight and its companions, ..., or
-/// the array X where that has two or three dimensions. nullopt where the checkpoint has none. Errors name file, array
-/// and value.
+/// The matrix of the module X ("model.layers.0.self_attn.q_proj"): X.weight, or X itself, or X.qweight and its
+/// companions, ... nullopt where the checkpoint has none, or numbers in one or more than three dimensions. Errors name
+/// file, array and value.
 Result<std::optional<Matrix>> read_matrix(const Checkpoint& checkpoint, std::string_view module);
 
-/// The plain one: an array of F32, F16 or BF16.
-Result<std::optional<Matrix>> read_plain_matrix(const Checkpoint& checkpoint, std::string_view module);
-
-/// The array of that name is of such a type.
+/// The array is of F32, F16 or BF16.
 bool is_plain(const io::SafeTensor& array);
 
 }  // namespace quern::hf

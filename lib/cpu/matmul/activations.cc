@@ -1,5 +1,6 @@
 #include "lib/cpu/matmul/activations.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -164,35 +165,48 @@ void append_tiles(size_t first_column, size_t n, size_t max_width, size_t column
 
 template <class RowOf>
 void Activations::fill(compute::Mat x, ActivationKind kind, base::ThreadPool& pool, RowOf&& row_of) {
-  pool.run(tiles.size(), [&](size_t i) {
+  const bool any_order = std::any_of(orders_.begin(), orders_.end(), [](const uint32_t* order) { return order; });
+  if (any_order) ordered_.resize(std::max<size_t>(ordered_.size(), size_t{pool.n_threads()} * x.cols));
+  pool.run(tiles.size(), [&](size_t i, size_t worker) {
     const Tile& tile = tiles[i];
+    const uint32_t* const order = orders_[i];
     for (uint32_t c = 0; c < tile.width; ++c) {
+      const float* row = x.row(row_of(tile.first_column + c));
+      if (order != nullptr) {
+        float* const ordered = ordered_.data() + worker * x.cols;
+        for (uint32_t j = 0; j < x.cols; ++j) ordered[j] = row[order[j]];
+        row = ordered;
+      }
       HWY_DYNAMIC_DISPATCH(pack_column)
-      (x.row(row_of(tile.first_column + c)), x.cols, kind, data.data() + tile.offset, tile.width, c);
+      (row, x.cols, kind, data.data() + tile.offset, tile.width, c);
     }
   });
 }
 
-void Activations::pack(compute::Mat x, ActivationKind kind, size_t max_width, base::ThreadPool& pool) {
+void Activations::pack(compute::Mat x, ActivationKind kind, const uint32_t* order, size_t max_width,
+                       base::ThreadPool& pool) {
   const size_t bytes = column_bytes(kind, x.cols);
   tiles.clear();
   append_tiles(0, x.rows, max_width, bytes, tiles);
+  orders_.assign(tiles.size(), order);
   data.resize(x.rows * bytes);
   fill(x, kind, pool, [](uint32_t c) { return c; });
 }
 
 void Activations::pack_groups(compute::Mat x, std::span<const uint32_t> rows, std::span<const uint32_t> group_sizes,
-                              ActivationKind kind, size_t max_width, base::ThreadPool& pool,
-                              std::vector<TileRange>& ranges) {
+                              ActivationKind kind, std::span<const uint32_t* const> orders, size_t max_width,
+                              base::ThreadPool& pool, std::vector<TileRange>& ranges) {
   const size_t bytes = column_bytes(kind, x.cols);
   tiles.clear();
   ranges.clear();
+  orders_.clear();
   size_t column = 0;
-  for (const uint32_t size : group_sizes) {
+  for (size_t g = 0; g < group_sizes.size(); ++g) {
     const auto begin = static_cast<uint32_t>(tiles.size());
-    append_tiles(column, size, max_width, bytes, tiles);
+    append_tiles(column, group_sizes[g], max_width, bytes, tiles);
     ranges.push_back({begin, static_cast<uint32_t>(tiles.size())});
-    column += size;
+    orders_.resize(tiles.size(), orders[g]);
+    column += group_sizes[g];
   }
   data.resize(column * bytes);
   fill(x, kind, pool, [&](uint32_t c) { return rows[c]; });

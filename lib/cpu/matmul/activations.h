@@ -79,17 +79,22 @@ struct Activations {
   std::vector<uint8_t> data;  ///< reused from product to product
 
   TileRange all() const { return {0, static_cast<uint32_t>(tiles.size())}; }
-  /// Packs every row of x (a row of x is a column of the product). `max_width`: of the widest tile.
-  void pack(compute::Mat x, ActivationKind kind, size_t max_width, base::ThreadPool& pool);
-  /// Packs chosen rows of x: column i is row rows[i]. Group g has group_sizes[g] columns, and tiles of its own, which
-  /// are ranges[g] afterwards.
+  /// Packs every row of x (a row of x is a column of the product). `max_width`: of the widest tile. With an `order`
+  /// (nullptr: none), element i of a packed row is element order[i] of the row of x.
+  void pack(compute::Mat x, ActivationKind kind, const uint32_t* order, size_t max_width, base::ThreadPool& pool);
+  /// Packs chosen rows of x: column i is row rows[i]. Group g has group_sizes[g] columns, the order orders[g], and
+  /// tiles of its own, which are ranges[g] afterwards.
   void pack_groups(compute::Mat x, std::span<const uint32_t> rows, std::span<const uint32_t> group_sizes,
-                   ActivationKind kind, size_t max_width, base::ThreadPool& pool, std::vector<TileRange>& ranges);
+                   ActivationKind kind, std::span<const uint32_t* const> orders, size_t max_width,
+                   base::ThreadPool& pool, std::vector<TileRange>& ranges);
 
  private:
-  /// Packs the columns of all tiles; row_of(column): the row of x that a column is.
+  /// Packs the columns of all tiles; row_of(column): the row of x that a column is; orders_ are those of the tiles.
   template <class RowOf>
   void fill(compute::Mat x, ActivationKind kind, base::ThreadPool& pool, RowOf&& row_of);
+
+  std::vector<const uint32_t*> orders_;  ///< of each tile
+  std::vector<float> ordered_;           ///< per thread: a row of x in another order
 };
 
 /// Appends columns [first_column, first_column + n), divided into tiles of the widths in kTileWidths up to max_width.

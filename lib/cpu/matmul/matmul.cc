@@ -24,16 +24,37 @@ constexpr size_t kMaxLanes = 64, kMaxTileWidth = 8;
 const PanelWeight& panels_of(const compute::Weight& weight) { return static_cast<const PanelWeight&>(weight); }
 }  // namespace
 
+std::pair<Matmul::Input&, bool> Matmul::input_for(ActivationKind kind, std::span<const PanelWeight* const> weights,
+                                                  size_t cols) {
+  const auto order_of = [](const PanelWeight* weight) { return weight ? weight->column_order() : nullptr; };
+  const auto same = [&](const uint32_t* order, const PanelWeight* weight) {
+    const uint32_t* const other = order_of(weight);
+    return order == other || (order && other && std::equal(order, order + cols, other));
+  };
+  for (size_t i = 0; i < n_inputs_; ++i) {
+    Input& input = inputs_[i];
+    if (input.kind == kind && std::equal(input.orders.begin(), input.orders.end(), weights.begin(), same)) {
+      return {input, false};
+    }
+  }
+  if (n_inputs_ == inputs_.size()) inputs_.emplace_back();
+  Input& input = inputs_[n_inputs_++];
+  input.kind = kind;
+  input.orders.clear();
+  for (const PanelWeight* weight : weights) input.orders.push_back(order_of(weight));
+  return {input, true};
+}
+
 void Matmul::run(Mat x, std::span<const MatmulTarget> targets) {
-  std::array<bool, kActivationKinds> packed{};
+  n_inputs_ = 0;
   products_.clear();
   for (const MatmulTarget& target : targets) {
-    const PanelWeight& weight = panels_of(*target.weight);
-    const auto kind = static_cast<size_t>(weight.kernels().activation);
-    Activations& activations = activations_[kind];
-    if (!packed[kind]) activations.pack(x, weight.kernels().activation, weight.kernels().max_width, pool_);
-    packed[kind] = true;
-    products_.push_back({&weight, target.bias, target.out, &activations, activations.all(), nullptr});
+    const PanelWeight* const weight = &panels_of(*target.weight);
+    const ActivationKind kind = weight->kernels().activation;
+    const auto [input, is_new] = input_for(kind, {&weight, 1}, x.cols);
+    Activations& activations = input.activations;
+    if (is_new) activations.pack(x, kind, input.orders[0], weight->kernels().max_width, pool_);
+    products_.push_back({weight, target.bias, target.out, &activations, activations.all(), nullptr});
   }
   run_products();
 }
@@ -41,21 +62,21 @@ void Matmul::run(Mat x, std::span<const MatmulTarget> targets) {
 void Matmul::run_experts(Mat x, Mat experts, std::span<const ExpertTarget> targets) {
   const size_t n_experts = targets[0].weights.size();
   sort_rows(x, experts, n_experts);
-  std::array<bool, kActivationKinds> packed{};
+  n_inputs_ = 0;
   products_.clear();
   for (const ExpertTarget& target : targets) {
-    size_t first = 0;  // of the expert's rows
-    for (size_t e = 0; e < n_experts; first += sizes_[e++]) {
-      if (sizes_[e] == 0) continue;
-      const PanelWeight& weight = panels_of(*target.weights[e]);
-      const PanelKernels& kernels = weight.kernels();
-      const auto kind = static_cast<size_t>(kernels.activation);
-      if (!packed[kind]) {
-        activations_[kind].pack_groups(x, x_rows_, sizes_, kernels.activation, kernels.max_width, pool_, ranges_[kind]);
+    weights_.clear();
+    for (size_t e = 0; e < n_experts; ++e) weights_.push_back(sizes_[e] ? &panels_of(*target.weights[e]) : nullptr);
+    for (size_t e = 0; e < n_experts; ++e) {
+      if (weights_[e] == nullptr) continue;
+      const PanelKernels& kernels = weights_[e]->kernels();
+      const auto [input, is_new] = input_for(kernels.activation, weights_, x.cols);
+      if (is_new) {
+        input.activations.pack_groups(x, x_rows_, sizes_, input.kind, input.orders, kernels.max_width, pool_,
+                                      input.ranges);
       }
-      packed[kind] = true;
       const compute::Weight* const bias = target.biases.empty() ? nullptr : target.biases[e].get();
-      products_.push_back({&weight, bias, target.out, &activations_[kind], ranges_[kind][e], out_rows_.data()});
+      products_.push_back({weights_[e], bias, target.out, &input.activations, input.ranges[e], out_rows_.data()});
     }
   }
   run_products();
