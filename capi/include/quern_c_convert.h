@@ -124,11 +124,14 @@ typedef struct quern_quantization_type {
   double bits_per_weight; /* of an ordinary model of 8 billion weights; 0 where it keeps the source's types */
   int32_t needs_imatrix;  /* nonzero: cannot be made without an importance matrix */
   int32_t reserved;       /* 0 */
+  int32_t makes_folder;   /* nonzero: of a Hugging Face folder, a checkpoint for other tools, and no GGUF file */
+  int32_t reserved2;      /* 0 */
 } quern_quantization_type;
 #define QUERN_QUANTIZATION_TYPE_INIT \
-  { sizeof(quern_quantization_type), NULL, NULL, 0.0, 0, 0 }
+  { sizeof(quern_quantization_type), NULL, NULL, 0.0, 0, 0, 0, 0 }
 
-/* What quern_quantize_options.type takes, from few bits to many; `index` from 0. */
+/* What quern_quantize_options.type takes: types of files from few bits to many, then those of folders; `index` from 0.
+ */
 QUERN_API size_t quern_n_quantization_types(void);
 QUERN_API quern_status quern_get_quantization_type(size_t index, quern_quantization_type* out);
 
@@ -173,11 +176,15 @@ typedef struct quern_quantize_options {
   size_t report_size;     /* or QUERN_NUL_TERMINATED */
   uint32_t report_chunks; /* at most so many pieces of 512 tokens. 0: all */
   uint32_t reserved2;     /* 0 */
+  /* Of GPTQ_INT4: so many columns share a scale, a multiple of 32 (0: 128); nonzero: zero points are fitted to the
+   * weights, and not all in the middle, which some readers insist on. */
+  uint32_t group_size;
+  int32_t asymmetric;
 } quern_quantize_options;
 #define QUERN_QUANTIZE_OPTIONS_INIT                                                                                  \
   {                                                                                                                  \
     sizeof(quern_quantize_options), NULL, NULL, NULL, NULL, 0, 0, 0, NULL, 0, NULL, NULL, 0, 0, 0, 0, 0, 0, NULL, 0, \
-        NULL, NULL, NULL, 0, 0.0, NULL, 0, 0, 0                                                                      \
+        NULL, NULL, NULL, 0, 0.0, NULL, 0, 0, 0, 0, 0                                                                \
   }
 
 /* Set struct_size before the call; fields beyond it are left out. */
@@ -214,8 +221,9 @@ typedef struct quern_quantized_tensor {
 
 /* The result of quantizing. What it hands out lives as long as it. */
 typedef struct quern_quantize_result quern_quantize_result;
-/* Writes the file `to` from the file `from` with the runtime's threads (NULL: a private one); a few megabytes of the
- * model are in memory at a time. On any error and when cancelled `to` stays as it was. A dry run needs no `to`. */
+/* Writes `to`, a file or where the type says so a folder, from `from`, a GGUF file or a Hugging Face folder, with the
+ * runtime's threads (NULL: a private one); a few megabytes of the model are in memory at a time. On any error and when
+ * cancelled `to` stays as it was. A dry run needs no `to`. */
 QUERN_API quern_status quern_quantize(const quern_runtime* runtime, const char* from, const char* to,
                                       const quern_quantize_options* options, quern_quantize_result** out);
 QUERN_API quern_status quern_quantize_result_get_info(const quern_quantize_result* result, quern_quantize_info* out);

@@ -66,6 +66,8 @@ quern_status read_quantize_options(const quern_quantize_options* given, quern::Q
   QUERN_C_CHECK(read_text(o.report, o.report_size, "report", report));
   out.report = report;
   out.report_chunks = o.report_chunks;
+  if (o.group_size != 0) out.group_size = o.group_size;
+  out.symmetric = o.asymmetric == 0;
   return QUERN_OK;
 }
 
@@ -87,6 +89,7 @@ quern_status quern_get_quantization_type(size_t index, quern_quantization_type* 
     type.description = from.description.c_str();
     type.bits_per_weight = from.bits_per_weight;
     type.needs_imatrix = from.needs_imatrix ? 1 : 0;
+    type.makes_folder = from.makes_folder ? 1 : 0;
     return write_info(type, out, "quern_quantization_type");
   });
 }

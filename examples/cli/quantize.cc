@@ -25,17 +25,28 @@ struct Args {
   bool json = false, list = false, verbose = false;
 };
 
-bool names_type(const std::string& name) {
+bool same_name(const std::string& given, const std::string& name) {
   const auto same = [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == b; };
+  return std::equal(given.begin(), given.end(), name.begin(), name.end(), same);
+}
+
+bool names_type(const std::string& name) {
   if (name == "COPY" || name == "copy") return true;
   const auto types = quantization_types();
-  return std::any_of(types.begin(), types.end(), [&](const QuantizationType& type) {
-    return std::equal(name.begin(), name.end(), type.name.begin(), type.name.end(), same);
-  });
+  return std::any_of(types.begin(), types.end(),
+                     [&](const QuantizationType& type) { return same_name(name, type.name); });
+}
+
+bool makes_folder(const std::string& type) {
+  const auto types = quantization_types();
+  return std::any_of(types.begin(), types.end(),
+                     [&](const QuantizationType& known) { return known.makes_folder && same_name(type, known.name); });
 }
 
 /// "model-F16.gguf" and "Q4_K_M" make "model-Q4_K_M.gguf".
 std::string default_output(std::string in, const std::string& type) {
+  while (in.size() > 1 && in.back() == '/') in.pop_back();
+  if (makes_folder(type)) return in + "-" + type;
   if (in.ends_with(".gguf")) in.resize(in.size() - 5);
   for (const char* suffix : {"-F32", "-f32", "-F16", "-f16", "-BF16", "-bf16", ".f16", ".F16"}) {
     if (!in.ends_with(suffix)) continue;
@@ -92,13 +103,16 @@ int list_types(bool json) {
       out.push_back({{"name", type.name},
                      {"bits_per_weight", type.bits_per_weight},
                      {"needs_imatrix", type.needs_imatrix},
+                     {"makes_folder", type.makes_folder},
                      {"description", type.description}});
       continue;
     }
     char line[256];
     std::snprintf(line, sizeof line, "%-12s %5s  %s%s\n", type.name.c_str(),
                   type.bits_per_weight > 0 ? fixed(type.bits_per_weight, 2).c_str() : "", type.description.c_str(),
-                  type.needs_imatrix ? " (needs --imatrix)" : "");
+                  type.needs_imatrix  ? " (needs --imatrix)"
+                  : type.makes_folder ? " (makes a folder)"
+                                      : "");
     print(line);
   }
   if (json) print(dump(out));
@@ -174,8 +188,9 @@ void add_tensor_args(CLI::App& command, Args& args) {
 void add_quantize(CLI::App& app, Action& action) {
   auto args = std::make_shared<Args>();
   CLI::App* command = app.add_subcommand("quantize", "Make a model file smaller: weights in fewer bits");
-  command->add_option("IN", args->in, "GGUF file with F32, F16 or BF16 weights")->type_name("IN");
-  command->add_option("OUT TYPE", args->rest, "New file (default: named after IN), type (--list), threads")
+  command->add_option("IN", args->in, "GGUF file or Hugging Face folder with F32, F16 or BF16 weights")
+      ->type_name("IN");
+  command->add_option("OUT TYPE", args->rest, "New file or folder (default: named after IN), type (--list), threads")
       ->type_name("[OUT] TYPE [THREADS]")
       ->expected(0, 3);
   command->add_flag("--list", args->list, "List the types");
@@ -203,6 +218,10 @@ void add_quantize(CLI::App& app, Action& action) {
   command->add_option("--chunks", args->options.calibration_chunks, "Read so many pieces of 512 tokens of it (0: all)")
       ->type_name("N");
   add_tensor_args(*command, *args);
+  command->add_option("--group-size", args->options.group_size, "GPTQ_INT4: so many columns share a scale (128)")
+      ->type_name("N");
+  command->add_flag("--asym{false},--sym{true}", args->options.symmetric,
+                    "GPTQ_INT4: zero points fitted to the weights, or all in the middle (--sym)");
   command->add_flag("--allow-requantize", args->options.allow_requantize, "Take weights that are quantized already");
   command->add_flag("--keep-split", args->options.keep_split, "As many files as IN has");
   command->add_option("--override-kv", args->options.override_kv, "Metadata of the new file; may be repeated")
@@ -213,12 +232,15 @@ void add_quantize(CLI::App& app, Action& action) {
       ->check(CLI::Range(0, 4096));
   command->add_flag("-v,--verbose", args->verbose, "A line for each tensor");
   command->add_flag("--json", args->json, "Print one JSON document");
-  add_examples(*command,
-               "  quern quantize model-F16.gguf Q4_K_M                 writes model-Q4_K_M.gguf\n"
-               "  quern quantize model-F16.gguf small.gguf IQ4_XS --imatrix model.imatrix.gguf\n"
-               "  quern quantize model-F16.gguf Q4_K_M --method gptq --calibration text.txt --report other.txt\n"
-               "  quern quantize model-F16.gguf fits.gguf --target-size 4.2G --calibration text.txt\n"
-               "  quern quantize model-F16.gguf Q4_K_M --tensor-type 'ffn_down=q6_k' --dry-run\n");
+  add_examples(
+      *command,
+      "  quern quantize model-F16.gguf Q4_K_M                 writes model-Q4_K_M.gguf\n"
+      "  quern quantize model-F16.gguf small.gguf IQ4_XS --imatrix model.imatrix.gguf\n"
+      "  quern quantize model-F16.gguf Q4_K_M --method gptq --calibration text.txt --report other.txt\n"
+      "  quern quantize model-F16.gguf fits.gguf --target-size 4.2G --calibration text.txt\n"
+      "  quern quantize hf-folder BNB_NF4                     a checkpoint for transformers: hf-folder-BNB_NF4\n"
+      "  quern quantize hf-folder out-folder GPTQ_INT4 --method gptq --calibration text.txt\n"
+      "  quern quantize model-F16.gguf Q4_K_M --tensor-type 'ffn_down=q6_k' --dry-run\n");
   command->callback([args, &action] { action = [args] { return run(*args); }; });
 }
 

@@ -1,4 +1,4 @@
-// Quantizing: a model file into another one whose weights take fewer bits.
+// Quantizing: a model into another one whose weights take fewer bits.
 #pragma once
 
 #include <quern/callbacks.h>
@@ -20,7 +20,9 @@ struct TensorTypeOverride {
 };
 
 struct QuantizeOptions {
-  std::string type = "Q4_K_M";  ///< A mix of tensor types by name, see quantization_types().
+  /// By name, see quantization_types(): a mix of tensor types, which makes a GGUF file, or the form that another tool
+  /// has for matrices, which makes a folder for that tool of a folder.
+  std::string type = "Q4_K_M";
   /// Importance of the weights' inputs, as `quern imatrix` or llama-imatrix writes it; empty: all alike. Some types
   /// cannot be made well without.
   std::string imatrix{};
@@ -42,7 +44,11 @@ struct QuantizeOptions {
   /// UTF-8. Where given, the new model and its source read it, and how far they are apart is told in the result and in
   /// the new file's metadata ("quern.quality.*"). Both are in memory then. Not together with keep_split.
   std::string report{};
-  uint32_t report_chunks = 0;        ///< At most so many pieces of 512 tokens of it; 0: all.
+  uint32_t report_chunks = 0;  ///< At most so many pieces of 512 tokens of it; 0: all.
+  /// Of GPTQ_INT4: so many columns share a scale, a multiple of 32; and whether all zero points are in the middle,
+  /// which some readers insist on, or fitted to the weights.
+  uint32_t group_size = 128;
+  bool symmetric = true;
   bool pure = false;                 ///< Every tensor in the mix's main type.
   bool leave_output_tensor = false;  ///< output.weight stays as it is.
   bool allow_requantize = false;     ///< Also from types that have lost precision before; otherwise an error.
@@ -73,10 +79,14 @@ struct QuantizeResult {
   std::optional<Comparison> quality;      ///< Where a report was asked for.
 };
 
-/// Writes `out` from `in` with the runtime's threads; a few megabytes of the model are in memory at a time. On any
-/// error and when cancelled `out` stays as it was. Errc::argument for unknown types and keys, for a type that needs an
-/// importance matrix where there is none, for sources that have lost precision; Errc::format for a damaged source or a
-/// weight that is not finite; Errc::io if the file cannot be written.
+/// Writes `out` from `in`, a GGUF file or a Hugging Face folder, with the runtime's threads; a few megabytes of the
+/// model are in memory at a time, and of GPTQ_INT4 the codes of a matrix. Where the type makes a folder, matrices of
+/// the layers' linear modules are in the type's form; embeddings, output, norms and routers, the tokenizer and other
+/// files are as they were, and config.json says so; `out` must not exist, or be an empty folder, and many of the
+/// options, which speak of GGUF files, are refused. On any error and when cancelled `out` stays as it was.
+/// Errc::argument for unknown types and keys, for a type that needs an importance matrix where there is none, for
+/// sources that have lost precision; Errc::format for a damaged source or a weight that is not finite; Errc::io if the
+/// file cannot be written.
 Result<QuantizeResult> quantize(const Runtime& runtime, const std::string& in, const std::string& out,
                                 const QuantizeOptions& options = {});
 
@@ -85,9 +95,10 @@ struct QuantizationType {
   std::string description;
   double bits_per_weight = 0;  ///< Of an ordinary model of 8 billion weights; 0 where it keeps the source's types.
   bool needs_imatrix = false;
+  bool makes_folder = false;  ///< Of a Hugging Face folder: a checkpoint for other tools, and no GGUF file.
 };
 
-/// The names that QuantizeOptions::type takes, from few bits to many.
+/// The names that QuantizeOptions::type takes: those of files from few bits to many, then those of folders.
 std::vector<QuantizationType> quantization_types();
 
 }  // namespace quern

@@ -9,11 +9,13 @@
 
 #include "lib/convert/allocate.h"
 #include "lib/convert/conversion.h"
+#include "lib/convert/matrix_form.h"
 #include "lib/convert/new_file.h"
 #include "lib/convert/quantize.h"
 #include "lib/convert/recipe.h"
 #include "lib/engine/api/impl.h"
 #include "lib/engine/calibration.h"
+#include "lib/engine/checkpoint.h"
 #include "lib/engine/new_model.h"
 #include "lib/engine/sensitivity.h"
 #include "lib/hf/open.h"
@@ -285,6 +287,8 @@ Status Job::write() {
 
 Result<QuantizeResult> run(const Runtime& runtime, const std::string& in, const std::string& out,
                            const QuantizeOptions& options) {
+  if (const convert::FormInfo* form = convert::find_form(options.type))
+    return engine::quantize_checkpoint(runtime, in, out, options, *form);
   Job job(runtime, in, out, options);
   QUERN_CHECK(job.plan());
   if (!options.dry_run) QUERN_CHECK(job.write());
@@ -303,6 +307,9 @@ std::vector<QuantizationType> quantization_types() {
   for (const convert::Recipe& recipe : convert::recipes()) {
     out.push_back(
         {std::string(recipe.name), std::string(recipe.description), recipe.bits_per_weight, recipe.needs_imatrix});
+  }
+  for (const convert::FormInfo& form : convert::matrix_forms()) {
+    out.push_back({std::string(form.name), std::string(form.description), form.bits_per_weight, false, true});
   }
   return out;
 }
