@@ -65,14 +65,16 @@ struct FP4Panel {
   static constexpr size_t kHeadOffset = 0, kHeadBytes = 0, kSub = 32;
   static constexpr int kBiasLog2 = 7;
   static constexpr bool kHasMin = false, kFloat = false;
+  static constexpr size_t kAlike = 32;
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group)
         : body_(group),
           scale_(hn::Mul(hn::BitCast(DF32(), load_dwords(group, 0)), hn::Set(DF32(), FP4::kCodebook.step))) {}
+    HWY_INLINE void next() { body_ += 4 * 4 * kLanes; }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return table_codes<T>(body_, 1 + 4 * J, FP4::kCodebook.biased.data());
+      return table_codes<T>(body_, 1, FP4::kCodebook.biased.data());
     }
     template <size_t J, size_t H>
     HWY_INLINE VF32 scale() const {

@@ -82,6 +82,7 @@ struct INT2Panel {
   static constexpr size_t kHeadOffset = 0, kHeadBytes = 0, kSub = 32;
   static constexpr int kBiasLog2 = -1;
   static constexpr bool kHasMin = true, kFloat = false;
+  static constexpr size_t kAlike = 32;
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group) {
@@ -89,9 +90,10 @@ struct INT2Panel {
       d_ = f16_of<0>(dz);
       min_ = hn::Mul(d_, hn::ConvertTo(DF32(), byte_of<2>(dz)));
     }
+    HWY_INLINE void next() { body_ += 2 * 4 * kLanes; }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return bits_of<2 * (T % 4)>(load_dwords(body_, 1 + 2 * J + T / 4), 3);
+      return bits_of<2 * (T % 4)>(load_dwords(body_, 1 + T / 4), 3);
     }
     template <size_t J, size_t H>
     HWY_INLINE VF32 scale() const {

@@ -78,6 +78,7 @@ struct INT4Panel {
   static constexpr size_t kHeadOffset = 0, kHeadBytes = 0, kSub = 32;
   static constexpr int kBiasLog2 = -1;
   static constexpr bool kHasMin = true, kFloat = false;
+  static constexpr size_t kAlike = 32;
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group) {
@@ -85,9 +86,10 @@ struct INT4Panel {
       d_ = f16_of<0>(dz);
       min_ = hn::Mul(d_, hn::ConvertTo(DF32(), byte_of<2>(dz)));
     }
+    HWY_INLINE void next() { body_ += 4 * 4 * kLanes; }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return nibble_codes<T>(body_, 1 + 4 * J);
+      return nibble_codes<T>(body_, 1);
     }
     template <size_t J, size_t H>
     HWY_INLINE VF32 scale() const {

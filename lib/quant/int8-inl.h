@@ -75,6 +75,7 @@ struct INT8Panel {
   static constexpr size_t kHeadOffset = 0, kHeadBytes = 0, kSub = 32;
   static constexpr int kBiasLog2 = 7;
   static constexpr bool kHasMin = true, kFloat = false;
+  static constexpr size_t kAlike = 32;
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group) : body_(group) {
@@ -82,9 +83,10 @@ struct INT8Panel {
       d_ = f16_of<0>(dz);
       min_ = hn::Mul(d_, hn::ConvertTo(DF32(), signed_byte_of<2>(dz)));
     }
+    HWY_INLINE void next() { body_ += 8 * 4 * kLanes; }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {
-      return hn::Xor(hn::BitCast(DU8(), load_dwords(body_, 1 + 8 * J + T)), hn::Set(DU8(), 0x80));  // q + 128, unsigned
+      return hn::Xor(hn::BitCast(DU8(), load_dwords(body_, 1 + T)), hn::Set(DU8(), 0x80));  // q + 128, unsigned
     }
     template <size_t J, size_t H>
     HWY_INLINE VF32 scale() const {

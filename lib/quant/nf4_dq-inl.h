@@ -74,6 +74,7 @@ struct NF4_DQPanel {
   static constexpr size_t kHeadOffset = 0, kHeadBytes = 0, kSub = 32;
   static constexpr int kBiasLog2 = 7;
   static constexpr bool kHasMin = false, kFloat = false, kFloatScales = true;
+  static constexpr size_t kAlike = 64;
 
   struct Group {
     HWY_INLINE explicit Group(const uint8_t* group)
@@ -83,10 +84,14 @@ struct NF4_DQPanel {
           absmax_(load_dwords(group, 2)) {}
     template <size_t J>
     HWY_INLINE void begin() {
-      if constexpr (J % 2 == 0) {
-        const VF32 a = hn::GatherIndex(DF32(), kDynamicMap.data(), byte_of<J / 2>(absmax_));
+      if constexpr (J == 0) {
+        const VF32 a = hn::GatherIndex(DF32(), kDynamicMap.data(), byte_of<0>(absmax_));
         scale_ = hn::Mul(hn::Add(hn::Mul(a, nested_), offset_), hn::Set(DF32(), NF4_DQ::kCodebook.step));
       }
+    }
+    HWY_INLINE void next() {
+      body_ += 8 * 4 * kLanes;
+      absmax_ = hn::ShiftRight<8>(absmax_);
     }
     template <size_t J, size_t T>
     HWY_INLINE VU8 codes() const {

@@ -30,11 +30,13 @@
 // Groups of fewer elements (32, 64 or 128), and those with `static constexpr bool kFloatScales = true`, have floats
 // instead: `template <size_t J, size_t H> VF32 scale() const` and, where kHasMin, which goes with kSub = 32, `template
 // <size_t J, size_t H> VF32 min() const`.
-// The weight is scale * (code - bias) - min with scale = d * sub_scale and min = dmin * sub_min, in float32 and in this
-// order bit for bit what the scalar decode() gives. Sub-scales have at most 8 bits, sub-minima at most 6, unsigned.
-// (Formats with a codebook that is not one of whole numbers, Codebook4bit, have whole numbers near it in their panels.)
-// A panel is read once, front to back, at the memory's speed, which takes loads in the order of the addresses: where
-// the order of the block is another one, `kOrder` lists the dwords of the body as they are needed.
+// Where every 32 or 64 elements of such a group lie alike, `kAlike` says how many, J counts the 32s within them only,
+// and `void next()` in Group goes on to the next ones: kernels loop over them, which keeps these small. The weight is
+// scale * (code - bias) - min with scale = d * sub_scale and min = dmin * sub_min, in float32 and in this order bit for
+// bit what the scalar decode() gives. Sub-scales have at most 8 bits, sub-minima at most 6, unsigned. (Formats with a
+// codebook that is not one of whole numbers, Codebook4bit, have whole numbers near it in their panels.) A panel is read
+// once, front to back, at the memory's speed, which takes loads in the order of the addresses: where the order of the
+// block is another one, `kOrder` lists the dwords of the body as they are needed.
 //
 // Float formats have kFloat = true. F32, F16 and BF16: kGroup = 1 and `static VF32 load(const uint8_t* group)`. Those
 // with scales and elements of a byte: kGroup = 128 elements and a head of 4 bytes, the scale; in a group the kLanes
@@ -151,6 +153,16 @@ constexpr bool has_float_scales() {
     return Panel::kFloatScales;
   } else {
     return Panel::kGroup < 256;
+  }
+}
+
+/// How many elements from the first one of a group on have code of their own in the kernels.
+template <class Panel>
+constexpr size_t alike() {
+  if constexpr (requires { Panel::kAlike; }) {
+    return Panel::kAlike;
+  } else {
+    return Panel::kGroup;
   }
 }
 

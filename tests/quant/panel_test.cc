@@ -98,7 +98,10 @@ HWY_ATTR void unpack_32(typename Panel::Group& group, float* out) {
 template <class Panel, size_t... J>
 HWY_ATTR void unpack_group(const uint8_t* bytes, float* out, std::index_sequence<J...>) {
   typename Panel::Group group(bytes);
-  (unpack_32<Panel, J>(group, out), ...);
+  for (size_t e = 0; e < Panel::kGroup; e += alike<Panel>()) {
+    (unpack_32<Panel, J>(group, out + e * kLanes), ...);
+    if constexpr (alike<Panel>() < Panel::kGroup) group.next();
+  }
 }
 
 /// The group's weights, element-major: out[e * kLanes + r].
@@ -114,7 +117,7 @@ HWY_ATTR void unpack(const uint8_t* group, float* out) {
   } else if constexpr (Panel::kFloat) {
     hn::StoreU(Panel::load(group), DF32(), out);
   } else {
-    unpack_group<Panel>(group, out, std::make_index_sequence<Panel::kGroup / 32>());
+    unpack_group<Panel>(group, out, std::make_index_sequence<alike<Panel>() / 32>());
   }
 }
 

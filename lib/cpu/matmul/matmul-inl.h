@@ -126,13 +126,27 @@ HWY_INLINE void add_32(typename Panel::Group& group, const int32_t* tile, VF32 (
   }
 }
 
-/// A group with float scales, for all columns of the tile.
+/// The elements of a group with float scales that have code of their own, for all columns of the tile.
 template <class Panel, bool kVnni, size_t kWidth, size_t kJ = 0>
-HWY_INLINE void add_group_of_32s(typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
+HWY_INLINE void add_32s(typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
   static_assert(Panel::kSub == 32 || !Panel::kHasMin);
-  if constexpr (kJ < Panel::kGroup / 32) {
+  if constexpr (kJ < qn::alike<Panel>() / 32) {
     add_32<Panel, kVnni, kWidth, kJ>(group, tile + kJ * Half::kDwords * kWidth, acc);
-    add_group_of_32s<Panel, kVnni, kWidth, kJ + 1>(group, tile, acc);
+    add_32s<Panel, kVnni, kWidth, kJ + 1>(group, tile, acc);
+  }
+}
+
+/// A group with float scales, for all columns of the tile.
+template <class Panel, bool kVnni, size_t kWidth>
+HWY_INLINE void add_group_of_32s(typename Panel::Group& group, const int32_t* tile, VF32 (&acc)[kWidth]) {
+  constexpr size_t kAlike = qn::alike<Panel>();
+  if constexpr (kAlike == Panel::kGroup) {
+    add_32s<Panel, kVnni, kWidth>(group, tile, acc);
+  } else {
+    for (size_t e = 0; e < Panel::kGroup; e += kAlike, tile += kAlike / 32 * Half::kDwords * kWidth) {
+      add_32s<Panel, kVnni, kWidth>(group, tile, acc);
+      group.next();
+    }
   }
 }
 
