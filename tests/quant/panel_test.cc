@@ -121,15 +121,24 @@ HWY_ATTR void unpack(const uint8_t* group, float* out) {
   }
 }
 
-/// Blocks of one row in a panel of the test: of the float formats more than one cache line.
-template <class Panel>
-constexpr size_t kGroups = Panel::kGroup == 1 ? 35 : 2;
+/// What the check needs of a panel; the rest is compiled once for all of them.
+struct PanelAccess {
+  size_t group, block_bytes;
+  void (*pack)(const uint8_t* const* rows, size_t n_groups, uint8_t* panel);
+  void (*unpack)(const uint8_t* group, float* out);
+};
+
+template <class Panel, class Format>
+constexpr PanelAccess access_of() {
+  static_assert(Panel::kBlockBytes == sizeof(typename Format::Block) && Panel::kGroup == Format::kBlockElems);
+  return {Panel::kGroup, Panel::kBlockBytes, &pack_panel<Panel>, &unpack<Panel>};
+}
 
 /// Compares the groups of one row (lane r of the panel) with the scalar decoding of its blocks, nullptr for zeros.
-template <class Panel, class Format>
-void check_row(const std::vector<float>& found, size_t r, const uint8_t* blocks, PanelReport& report) {
-  std::vector<float> expected(kGroups<Panel> * Panel::kGroup);
-  if (blocks) decode_panel<Format>(reinterpret_cast<const std::byte*>(blocks), expected.data(), expected.size());
+void check_row(const FormatInfo& format, const std::vector<float>& found, size_t r, const uint8_t* blocks,
+               PanelReport& report) {
+  std::vector<float> expected(found.size() / kLanes);
+  if (blocks) decode_panel(format, reinterpret_cast<const std::byte*>(blocks), expected.data(), expected.size());
   for (size_t e = 0; e < expected.size(); ++e, ++report.weights) {
     const float value = found[e * kLanes + r];
     if (value == expected[e]) continue;  // 0 and -0 are the same weight
@@ -138,36 +147,35 @@ void check_row(const std::vector<float>& found, size_t r, const uint8_t* blocks,
 }
 
 /// Deals the blocks out to the rows of panels, leaving `empty_rows` rows of each panel past the end.
-template <class Panel, class Format>
-HWY_ATTR PanelReport check_panel(const uint8_t* blocks, size_t n_blocks, size_t empty_rows) {
-  static_assert(Panel::kBlockBytes == sizeof(typename Format::Block) && Panel::kGroup == Format::kBlockElems);
+PanelReport check_panel(const PanelAccess& access, const FormatInfo& format, const uint8_t* blocks, size_t n_blocks,
+                        size_t empty_rows) {
   PanelReport report;
   report.lanes = kLanes;
-  const size_t rows = kLanes - empty_rows, row_bytes = kGroups<Panel> * Panel::kBlockBytes;
-  const size_t n_rows = n_blocks / kGroups<Panel>, group_bytes = Panel::kBlockBytes * kLanes;
-  std::vector<uint8_t> storage(kGroups<Panel> * group_bytes + 1);
+  const size_t n_groups = access.group == 1 ? 35 : 2;  // of a row; where they are single floats, more than a cache line
+  const size_t rows = kLanes - empty_rows, row_bytes = n_groups * access.block_bytes;
+  const size_t n_rows = n_blocks / n_groups, group_bytes = access.block_bytes * kLanes;
+  std::vector<uint8_t> storage(n_groups * group_bytes + 1);
   uint8_t* panel = storage.data() + 1;  // nothing may need alignment
-  std::vector<float> found(kGroups<Panel> * Panel::kGroup * kLanes);
+  std::vector<float> found(n_groups * access.group * kLanes);
   for (size_t first = 0; first < n_rows; first += rows) {
     const uint8_t* row_blocks[kLanes] = {};
     for (size_t r = 0; r < rows && first + r < n_rows; ++r) row_blocks[r] = blocks + (first + r) * row_bytes;
-    pack_panel<Panel>(row_blocks, kGroups<Panel>, panel);
-    for (size_t g = 0; g < kGroups<Panel>; ++g) {
-      unpack<Panel>(panel + g * group_bytes, found.data() + g * Panel::kGroup * kLanes);
+    access.pack(row_blocks, n_groups, panel);
+    for (size_t g = 0; g < n_groups; ++g) {
+      access.unpack(panel + g * group_bytes, found.data() + g * access.group * kLanes);
     }
-    for (size_t r = 0; r < kLanes; ++r) check_row<Panel, Format>(found, r, row_blocks[r], report);
+    for (size_t r = 0; r < kLanes; ++r) check_row(format, found, r, row_blocks[r], report);
   }
   return report;
 }
 
-HWY_ATTR PanelReport check_format(size_t position, const uint8_t* blocks, size_t n_blocks, size_t empty_rows) {
-  using Check = PanelReport (*)(const uint8_t*, size_t, size_t);
-  static constexpr Check kChecks[] = {
-#define QUERN_FORMAT(stem, Trait) &check_panel<Trait##Panel, Trait>,
+PanelReport check_format(size_t position, const uint8_t* blocks, size_t n_blocks, size_t empty_rows) {
+  static constexpr PanelAccess kPanels[] = {
+#define QUERN_FORMAT(stem, Trait) access_of<Trait##Panel, Trait>(),
 #include "lib/quant/formats.def"
 #undef QUERN_FORMAT
   };
-  return kChecks[position](blocks, n_blocks, empty_rows);
+  return check_panel(kPanels[position], formats()[position], blocks, n_blocks, empty_rows);
 }
 
 }  // namespace quern::quant::HWY_NAMESPACE
