@@ -27,6 +27,8 @@ using arch::HfTensor;
 using arch::HfValue;
 using tensor::DType;
 
+constexpr uint64_t kMaxLayers = 4096, kMaxRotated = 1 << 16;
+
 bool matches(std::string_view text, std::string_view pattern) {
   size_t i = 0, j = 0, star = std::string_view::npos, mark = 0;
   while (i < text.size()) {
@@ -76,6 +78,8 @@ class Reader {
 
   Result<Tensors> read() {
     QUERN_TRY(n_layers_, extents_.get("block_count", 0));
+    QUERN_ENSURE(n_layers_ <= kMaxLayers, Errc::unsupported, meta_.file(), ": expected at most ", kMaxLayers,
+                 " layers, found ", n_layers_);
     QUERN_CHECK(find_prefix());
     QUERN_TRY(const bool tied, is_tied());
     QUERN_CHECK(add_rope_tensors());
@@ -316,6 +320,8 @@ class Reader {
     const std::string prefix = cat(table_.spec->name, ".rope.");
     QUERN_TRY(const auto base, meta_.get_float(cat(prefix, "freq_base")));
     QUERN_TRY(const auto n_rot, meta_.get_uint(cat(prefix, "dimension_count")));
+    QUERN_ENSURE(n_rot.value_or(0) <= kMaxRotated, Errc::unsupported, meta_.file(), ": expected at most ", kMaxRotated,
+                 " rotated elements, found ", n_rot.value_or(0));
     QUERN_TRY(auto tensors, rope_tensors(fields_, table_, base.value_or(10000), n_rot.value_or(0)));
     for (RopeTensor& made : tensors) {
       const tensor::Shape shape{{made.elements.size(), 1, 1, 1}, 1};
