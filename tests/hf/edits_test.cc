@@ -88,7 +88,7 @@ constexpr DType kTypes[] = {DType::f32, DType::f16, DType::bf16, DType::q4_0, DT
 RowMap pairs_of_four_heads() {
   io::MetaTable meta;
   REQUIRE(meta.add({"a.attention.head_count", uint64_t{4}}));
-  const Extents extents(meta, "a");
+  const ModelNumbers extents(meta, "a");
   const arch::HfTensor tensor{"", "", arch::HfForm::linear, arch::HfRows::rotary_pairs, "attention.head_count"};
   return row_map(tensor, 24, extents, 0, "x").value();
 }

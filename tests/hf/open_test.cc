@@ -200,8 +200,10 @@ TEST_CASE("fields that would make another model are errors") {
   check_error(with("hidden_size", "eight"), {"'hidden_size'", "'eight'"});
   check_error(with("hidden_size", nullptr), {"'hidden_size'", "missing"});
   check_error(with("num_attention_heads", -2), {"'num_attention_heads'", "-2"});
+  check_error(with("num_attention_heads", 1.5), {"'num_attention_heads'", "1.5"});
   check_error(with("num_attention_heads", 0), {"'num_attention_heads'"});
-  check_error(with("num_attention_heads", 3), {"q_proj", "6 rows"});
+  check_error(with("num_attention_heads", 3), {"2.6"});
+  check_error(with("num_attention_heads", 8), {"q_proj", "16 rows"});
   check_error(with("num_hidden_layers", 1e30), {"'num_hidden_layers'", "1e+30"});
   check_error(with("rope_scaling", {{"type", "dynamic"}, {"factor", 2}}), {"'rope_scaling.type'", "'dynamic'"});
   check_error(with("rope_scaling", {{"rope_type", "linear"}}), {"'rope_scaling.factor'", "above 0"});
