@@ -47,7 +47,7 @@ Result<NewCheckpoint> NewCheckpoint::plan(const hf::Checkpoint& source, const ar
   NewCheckpoint out(source, form);
   bool any = false;
   for (hf::LinearModule& module : hf::linear_modules(source, table)) {
-    QUERN_TRY(auto matrix, hf::read_plain_matrix(source, module.name));
+    QUERN_TRY(auto matrix, hf::read_matrix(source, module.name));
     if (!matrix) continue;
     ModulePlan plan{std::move(module), std::move(*matrix), {}};
     const char* const fault = form.fault(plan.matrix.view.shape);
