@@ -92,8 +92,9 @@ class KeyMaker {
   Status put_number(const HfKey& key, double value) {
     if (key.type == HfType::flag) return put(key.name, value != 0, ValueType::boolean);
     if (key.type == HfType::real) return put(key.name, static_cast<double>(static_cast<float>(value)), ValueType::f32);
-    if (!(value >= 0 && value <= kMaxInteger)) return out_of_range(key, value);
-    return put(key.name, static_cast<uint64_t>(value), ValueType::u32);
+    const double whole = std::round(value);  // a product with 0.1 may miss its integer by a little
+    if (!(whole >= 0 && whole <= kMaxInteger && std::abs(value - whole) < 1e-3)) return out_of_range(key, value);
+    return put(key.name, static_cast<uint64_t>(whole), ValueType::u32);
   }
   Status put_layers(const HfKey& key, const std::vector<double>& values) {
     std::vector<uint64_t> out;

@@ -20,6 +20,7 @@ using tensor::TensorView;
 
 /// Rows of a source that lie this close together are read in one go with those between them.
 constexpr uint64_t kMaxGap = 4;
+constexpr uint64_t kMaxParts = 1 << 16;
 
 /// Rows that a view hands on, whose memory may be a mapping of which pages can be dropped.
 struct Part {
@@ -232,6 +233,9 @@ Result<Stack> stacked(const Checkpoint& checkpoint, const std::vector<Matrix>& m
                       std::string_view name) {
   std::vector<Matrix> parts;
   for (const Matrix& matrix : matrices) {
+    QUERN_ENSURE(matrix.view.shape.ne[2] <= kMaxParts, Errc::unsupported, checkpoint.path, ": array ",
+                 io::quoted(matrix.arrays.empty() ? name : matrix.arrays[0]), ": expected a stack of at most ",
+                 kMaxParts, " matrices, found ", matrix.view.shape.ne[2]);
     for (Matrix& part : split(matrix)) parts.push_back(std::move(part));
   }
   QUERN_CHECK(check_extents(checkpoint, parts, name));

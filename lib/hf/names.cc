@@ -27,6 +27,8 @@ using arch::HfTensor;
 using arch::HfValue;
 using tensor::DType;
 
+constexpr uint64_t kMaxLayers = 4096, kMaxRotated = 1 << 16;
+
 bool matches(std::string_view text, std::string_view pattern) {
   size_t i = 0, j = 0, star = std::string_view::npos, mark = 0;
   while (i < text.size()) {
@@ -72,10 +74,12 @@ class Reader {
         table_(table),
         meta_(meta),
         fields_(checkpoint.config_at()),
-        extents_(meta, table.spec->name) {}
+        numbers_(meta, table.spec->name) {}
 
   Result<Tensors> read() {
-    QUERN_TRY(n_layers_, extents_.get("block_count", 0));
+    QUERN_TRY(n_layers_, numbers_.get("block_count", 0));
+    QUERN_ENSURE(n_layers_ <= kMaxLayers, Errc::unsupported, meta_.file(), ": expected at most ", kMaxLayers,
+                 " layers, found ", n_layers_);
     QUERN_CHECK(find_prefix());
     QUERN_TRY(const bool tied, is_tied());
     QUERN_CHECK(add_rope_tensors());
@@ -168,7 +172,7 @@ class Reader {
       return out;
     }
     if (meta_.find(cat(table_.spec->name, ".expert_count")) == nullptr) return out;
-    QUERN_TRY(const uint64_t n, extents_.get("expert_count", layer));
+    QUERN_TRY(const uint64_t n, numbers_.get("expert_count", layer));
     for (uint64_t expert = 0; expert < n; ++expert) {
       const std::string source = source_name(tensor, layer, expert);
       QUERN_TRY(auto matrix, read_matrix(checkpoint_, source));
@@ -185,7 +189,7 @@ class Reader {
     const bool stored_plain = checkpoint_.arrays.find(source) != nullptr;
     if (tensor.shape == HfShape::inputs_first && stored_plain)
       for (Matrix& part : parts) part = transposed(checkpoint_, std::move(part));
-    QUERN_TRY(const RowMap map, row_map(tensor, rows_of_each(parts[0]), extents_, layer, source));
+    QUERN_TRY(const RowMap map, row_map(tensor, rows_of_each(parts[0]), numbers_, layer, source));
     const bool whole = parts.size() == 1 && tensor.rows == HfRows::all;
     Stack stack{parts[0], {}};
     if (!whole) {
@@ -196,7 +200,7 @@ class Reader {
       QUERN_CHECK(by_heads(matrix, layer));
     if (tensor.shape == HfShape::swapped) matrix = transposed(checkpoint_, std::move(matrix));
     if (tensor.shape == HfShape::delta_value_columns) {
-      QUERN_TRY(const auto order, extents_.delta_value_heads());
+      QUERN_TRY(const auto order, numbers_.delta_value_heads());
       QUERN_ENSURE(matrix.view.shape.cols() % order.size() == 0, Errc::format, checkpoint_.path, ": array ",
                    io::quoted(source), ": expected a multiple of ", order.size(), " columns, found ",
                    matrix.view.shape.cols());
@@ -215,7 +219,7 @@ class Reader {
   }
 
   Status by_heads(Matrix& matrix, uint32_t layer) const {
-    QUERN_TRY(const uint64_t heads, extents_.get("attention.head_count", layer));
+    QUERN_TRY(const uint64_t heads, numbers_.get("attention.head_count", layer));
     tensor::Shape& shape = matrix.view.shape;
     shape = {{shape.cols(), shape.rows() / heads, heads, 1}, 3};
     return {};
@@ -271,7 +275,7 @@ class Reader {
     const bool grouped = tensor.form == HfForm::vectors && extents.size() == 2;
     const uint64_t groups = grouped ? extents[0] : 1, width = !grouped && extents.size() == 2 ? extents[1] : 1;
     const uint64_t rows = array.elements() / groups / width;
-    QUERN_TRY(const RowMap map, row_map(tensor, rows, extents_, layer, array.name));
+    QUERN_TRY(const RowMap map, row_map(tensor, rows, numbers_, layer, array.name));
     tensor::Shape shape{{map.rows(), groups, 1, 1}, groups > 1 ? 2u : 1u};
     if (width > 1) shape = {{width, map.rows(), 1, 1}, 2};
     if (array.type == io::SafeType::f32 && map.contiguous() && groups == 1 && tensor.value == HfValue::as_is) {
@@ -316,8 +320,12 @@ class Reader {
     const std::string prefix = cat(table_.spec->name, ".rope.");
     QUERN_TRY(const auto base, meta_.get_float(cat(prefix, "freq_base")));
     QUERN_TRY(const auto n_rot, meta_.get_uint(cat(prefix, "dimension_count")));
+    QUERN_ENSURE(n_rot.value_or(0) <= kMaxRotated, Errc::unsupported, meta_.file(), ": expected at most ", kMaxRotated,
+                 " rotated elements, found ", n_rot.value_or(0));
     QUERN_TRY(auto tensors, rope_tensors(fields_, table_, base.value_or(10000), n_rot.value_or(0)));
     for (RopeTensor& made : tensors) {
+      QUERN_ENSURE(!made.elements.empty(), Errc::format, meta_.file(), ": key ",
+                   io::quoted(cat(prefix, "dimension_count")), ": expected at least 2, found ", n_rot.value_or(0));
       const tensor::Shape shape{{made.elements.size(), 1, 1, 1}, 1};
       QUERN_CHECK(put_floats(made.name, shape, std::move(made.elements)));
     }
@@ -357,7 +365,7 @@ class Reader {
   const arch::HfArch& table_;
   const io::MetaTable& meta_;
   Fields fields_;
-  Extents extents_;
+  ModelNumbers numbers_;
   std::string prefix_;
   uint64_t n_layers_ = 0;
   std::set<std::string, std::less<>> used_;

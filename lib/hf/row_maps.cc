@@ -11,7 +11,7 @@ using arch::HfRows;
 struct Request {
   const arch::HfTensor& tensor;
   uint64_t n_rows;
-  const Extents& extents;
+  const ModelNumbers& extents;
   uint32_t layer;
   std::string_view name;
 
@@ -135,10 +135,10 @@ constexpr uint64_t kMaxExtent = uint64_t{1} << 24;  // products of four of them 
 
 }  // namespace
 
-Extents::Extents(const io::MetaTable& meta, std::string_view architecture)
+ModelNumbers::ModelNumbers(const io::MetaTable& meta, std::string_view architecture)
     : meta_(meta), prefix_(cat(architecture, ".")) {}
 
-Result<uint64_t> Extents::get(std::string_view key, uint32_t layer) const {
+Result<uint64_t> ModelNumbers::get(std::string_view key, uint32_t layer) const {
   const std::string name = cat(prefix_, key);
   const io::MetaValue* const value = meta_.find(name);
   int64_t number = 0;
@@ -153,7 +153,7 @@ Result<uint64_t> Extents::get(std::string_view key, uint32_t layer) const {
   return static_cast<uint64_t>(number);
 }
 
-Result<std::vector<uint32_t>> Extents::delta_value_heads() const {
+Result<std::vector<uint32_t>> ModelNumbers::delta_value_heads() const {
   QUERN_TRY(const uint64_t heads, get("ssm.time_step_rank", 0));
   const Request request{{"", "", arch::HfForm::linear}, heads, *this, 0, "ssm.time_step_rank"};
   QUERN_TRY(const RowMap map, delta_values(request));
@@ -162,7 +162,7 @@ Result<std::vector<uint32_t>> Extents::delta_value_heads() const {
   return out;
 }
 
-Result<RowMap> row_map(const arch::HfTensor& tensor, uint64_t n_rows, const Extents& extents, uint32_t layer,
+Result<RowMap> row_map(const arch::HfTensor& tensor, uint64_t n_rows, const ModelNumbers& extents, uint32_t layer,
                        std::string_view name) {
   for (const Maker& maker : kMakers) {
     if (maker.rows == tensor.rows) return maker.make({tensor, n_rows, extents, layer, name});

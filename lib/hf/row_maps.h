@@ -14,9 +14,9 @@
 namespace quern::hf {
 
 /// The keys "{architecture}...." of a model that say how rows lie.
-class Extents {
+class ModelNumbers {
  public:
-  Extents(const io::MetaTable& meta, std::string_view architecture);
+  ModelNumbers(const io::MetaTable& meta, std::string_view architecture);
   /// A number above 0; of per-layer arrays that of `layer`.
   Result<uint64_t> get(std::string_view key, uint32_t layer) const;
   /// Heads of a gated delta net's values, by the keys whose heads they share: entry i is the place, in the checkpoint,
@@ -29,7 +29,7 @@ class Extents {
 };
 
 /// The rows of a matrix of `n_rows` that `tensor` takes. `name` is for messages.
-Result<RowMap> row_map(const arch::HfTensor& tensor, uint64_t n_rows, const Extents& extents, uint32_t layer,
+Result<RowMap> row_map(const arch::HfTensor& tensor, uint64_t n_rows, const ModelNumbers& extents, uint32_t layer,
                        std::string_view name);
 
 }  // namespace quern::hf

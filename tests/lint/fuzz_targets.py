@@ -16,6 +16,10 @@ import tree
 PARSERS = [
     ("lib/io/gguf", "gguf"),
     ("lib/io/safetensors", "safetensors"),
+    ("lib/hf/config", "hf_folder"),
+    ("lib/hf/fields", "hf_folder"),
+    ("lib/hf/rope", "hf_folder"),
+    ("lib/hf/names", "hf_folder"),
     ("lib/io/json", "tokenizer_json"),
     ("lib/io/tokenizer_json", "tokenizer_json"),
     ("lib/io/tokenizer_steps", "tokenizer_json"),
