@@ -39,9 +39,10 @@ struct INT2 {
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<INT2>(blocks, out, n); }
 
   static void put_codes(const uint8_t* codes, Block& block) {
-    std::memset(block.qs, 0, sizeof block.qs);
-    for (int e = 0; e < 128; ++e) {
-      block.qs[e / 16 * 4 + e % 4] |= static_cast<uint8_t>(codes[e] << (e % 16 / 4 * 2));
+    for (int part = 0; part < 8; ++part) {
+      uint32_t word = 0;
+      for (int i = 0; i < 4; ++i) word |= load<uint32_t>(codes + 16 * part + 4 * i) << (2 * i);
+      std::memcpy(block.qs + 4 * part, &word, sizeof word);
     }
   }
   static void scales(const Block& block, float* scale, float* min) {

@@ -45,11 +45,14 @@ struct INT3 {
   static void decode(const std::byte* blocks, float* out, size_t n) { decode_blocks<INT3>(blocks, out, n); }
 
   static void put_codes(const uint8_t* codes, Block& block) {
-    std::memset(block.qs, 0, sizeof block.qs);
-    for (int e = 0; e < 128; ++e) {
-      uint8_t* const part = block.qs + e / 32 * 12;
-      part[e % 32 / 16 * 4 + e % 4] |= static_cast<uint8_t>((codes[e] & 3) << (e % 16 / 4 * 2));
-      part[8 + e % 4] |= static_cast<uint8_t>(codes[e] >> 2 << (e % 32 / 4));
+    for (int part = 0; part < 4; ++part) {
+      uint32_t words[3] = {};  // low bits of 16 and of 16, high bits of 32
+      for (int i = 0; i < 8; ++i) {
+        const uint32_t four = load<uint32_t>(codes + 32 * part + 4 * i);
+        words[i / 4] |= (four & 0x03030303u) << (i % 4 * 2);
+        words[2] |= (four >> 2 & 0x01010101u) << i;
+      }
+      std::memcpy(block.qs + 12 * part, words, sizeof words);
     }
   }
   static void scales(const Block& block, float* scale, float* min) {
