@@ -1,10 +1,13 @@
 // quern::convert_model: a model from elsewhere as a GGUF file.
 #include <quern/convert.h>
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "lib/convert/conversion.h"
 #include "lib/convert/new_file.h"
@@ -20,6 +23,8 @@ namespace {
 
 using convert::TensorPlan;
 using convert::TensorTarget;
+
+constexpr const char* kSizeLabel = "general.size_label";
 
 /// More than 7 bits per weight.
 bool is_near_lossless(uint32_t type_id) {
@@ -40,6 +45,21 @@ Status check_plan(const std::string& path, const TensorPlan& plan, const Convert
   return {};
 }
 
+/// "6.8M", "1.5B": two digits at least.
+std::string size_label(const io::ModelFile& file) {
+  double n = 0;
+  for (const io::TensorEntry& entry : file.tensors.entries()) n += static_cast<double>(entry.view.shape.elements());
+  constexpr std::pair<double, const char*> kUnits[] = {{1e12, "T"}, {1e9, "B"}, {1e6, "M"}, {1e3, "K"}};
+  for (const auto& [unit, name] : kUnits) {
+    if (n <= unit && unit > 1e3) continue;
+    const bool one_digit = n < 9.5 * unit;
+    const double rounded = one_digit ? std::round(n / unit * 10) / 10 : std::round(n / unit);
+    const std::string digits = cat(rounded);
+    return cat(digits, one_digit && digits.find('.') == std::string::npos ? ".0" : "", name);
+  }
+  return {};
+}
+
 /// One call of convert_model(), step by step.
 class Conversion {
  public:
@@ -51,6 +71,9 @@ class Conversion {
 
  private:
   Status plan_tensors(const convert::Recipe& recipe);
+  bool changes(std::string_view key) const {
+    return std::any_of(changes_.begin(), changes_.end(), [&](const auto& entry) { return entry.key == key; });
+  }
   base::ThreadPool& pool() { return own_pool_ ? *own_pool_ : *runtime_.impl().state->pool; }
 
   const Runtime& runtime_;
@@ -83,7 +106,9 @@ Status Conversion::plan() {
   if (!options_.vocab_only) QUERN_CHECK(plan_tensors(*recipe));
   QUERN_TRY(changes_, engine::metadata_changes(convert::file_type_of(*recipe, plans_), imatrix_, options_.imatrix,
                                                options_.override_kv));
-  if (!options_.model_name.empty())
+  if (!options_.vocab_only && file_->meta.find(kSizeLabel) == nullptr && !changes(kSizeLabel))
+    changes_.push_back({kSizeLabel, size_label(*file_), static_cast<uint32_t>(io::ValueType::string)});
+  if (!options_.model_name.empty() && !changes("general.name"))
     changes_.push_back({"general.name", options_.model_name, static_cast<uint32_t>(io::ValueType::string)});
   return convert::Quantizer(*file_, pool(), {}, options_.cancel).check(targets_);
 }

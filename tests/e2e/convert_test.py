@@ -76,7 +76,7 @@ def test_metadata():
     folder("hf", "BF16")
     quern("convert", path("hf"), path("out.gguf"), "--model-name", "tiny")
     keys = {name: value for name, (_, value) in compare_gguf.Gguf(path("out.gguf")).keys.items()}
-    for name, value in {"general.architecture": "llama", "general.name": "tiny", "general.file_type": 32,
+    for name, value in {"general.architecture": "llama", "general.name": "tiny", "general.size_label": "100K", "general.file_type": 32,
                         "general.quantization_version": 2, "llama.block_count": 2, "llama.embedding_length": 64,
                         "llama.feed_forward_length": 96, "llama.attention.head_count": 4,
                         "llama.attention.head_count_kv": 2, "llama.context_length": 256,
@@ -114,7 +114,6 @@ def test_what_is_refused():
     for arguments, message in [
         (["convert", path("hf"), path("no.gguf"), "--outtype", "f17"], b"f17"),
         (["convert", path("hf"), path("no.gguf"), "--split-max-size", "much"], b"much"),
-        (["convert", path("hf"), path("no.gguf"), "--outtype", "iq1_s"], b"importance"),
         (["quantize", path("hf"), path("no"), "BNB_NF4", "--pure", "--imatrix", "x"], b"imatrix is not for BNB_NF4"),
         (["quantize", path("hf"), path("no"), "BNB_NF4", "--method", "gptq"], b"is not for BNB_NF4"),
         (["quantize", path("hf"), path("no"), "GPTQ_INT4", "--method", "gptq"], b"calibration"),

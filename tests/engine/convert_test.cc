@@ -169,7 +169,6 @@ TEST_CASE("what cannot be done is refused by name, and no file is left") {
   };
   check(files.convert({.type = "f16"}), "'blk.1.attn_k.weight', row 2, column 5: 70000 is too large for F16");
   check(files.convert({.type = "f17"}), "'f17'");
-  check(files.convert({.type = "IQ1_S"}), "importance matrix");
   check(convert_model(files.runtime, files.in.path(), files.in.path()), "is the source itself");
   check(convert_model(files.runtime, files.in.path() + ".none", files.out.path()), ".none");
   ConvertOptions cancelled{.type = "bf16"};
