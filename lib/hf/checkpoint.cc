@@ -14,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr uint64_t kMaxJsonBytes = uint64_t{256} << 20;
+constexpr uint64_t kMaxJsonBytes = uint64_t{64} << 20;
 constexpr uint64_t kMaxNameBytes = 255;
 constexpr std::string_view kSingle = "model.safetensors", kIndex = "model.safetensors.index.json";
 constexpr std::string_view kExtension = ".safetensors";

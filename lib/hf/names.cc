@@ -104,6 +104,8 @@ class Reader {
   }
 
  private:
+  std::string place_of(std::string_view array) const { return cat(checkpoint_.path, ": ", io::quoted(array)); }
+
   std::string place(const io::SafeTensor& array) const {
     return cat(checkpoint_.files[array.file_index].path(), ": array ", io::quoted(array.name), ": ");
   }
@@ -189,7 +191,7 @@ class Reader {
     const bool stored_plain = checkpoint_.arrays.find(source) != nullptr;
     if (tensor.shape == HfShape::inputs_first && stored_plain)
       for (Matrix& part : parts) part = transposed(checkpoint_, std::move(part));
-    QUERN_TRY(const RowMap map, row_map(tensor, rows_of_each(parts[0]), numbers_, layer, source));
+    QUERN_TRY(const RowMap map, row_map(tensor, rows_of_each(parts[0]), numbers_, layer, place_of(source)));
     const bool whole = parts.size() == 1 && tensor.rows == HfRows::all;
     Stack stack{parts[0], {}};
     if (!whole) {
@@ -275,7 +277,7 @@ class Reader {
     const bool grouped = tensor.form == HfForm::vectors && extents.size() == 2;
     const uint64_t groups = grouped ? extents[0] : 1, width = !grouped && extents.size() == 2 ? extents[1] : 1;
     const uint64_t rows = array.elements() / groups / width;
-    QUERN_TRY(const RowMap map, row_map(tensor, rows, numbers_, layer, array.name));
+    QUERN_TRY(const RowMap map, row_map(tensor, rows, numbers_, layer, place_of(array.name)));
     tensor::Shape shape{{map.rows(), groups, 1, 1}, groups > 1 ? 2u : 1u};
     if (width > 1) shape = {{width, map.rows(), 1, 1}, 2};
     if (array.type == io::SafeType::f32 && map.contiguous() && groups == 1 && tensor.value == HfValue::as_is) {

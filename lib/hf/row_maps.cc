@@ -13,13 +13,13 @@ struct Request {
   uint64_t n_rows;
   const ModelNumbers& extents;
   uint32_t layer;
-  std::string_view name;
+  std::string_view place;
 
   Result<uint64_t> number(std::string_view key) const { return extents.get(key, layer); }
   /// n_rows / parts, which must be exact.
   Result<uint64_t> share(uint64_t parts, std::string_view what) const {
-    QUERN_ENSURE(n_rows % parts == 0, Errc::format, io::quoted(name), ": expected a multiple of ", parts, " rows (",
-                 what, "), found ", n_rows);
+    QUERN_ENSURE(n_rows % parts == 0, Errc::format, place, ": expected a multiple of ", parts, " rows (", what,
+                 "), found ", n_rows);
     return n_rows / parts;
   }
 };
@@ -47,7 +47,7 @@ Result<RowMap> every_other(const Request& request) {
 
 Result<RowMap> last(const Request& request) {
   QUERN_TRY(const uint64_t n, request.number(request.tensor.count));
-  QUERN_ENSURE(n <= request.n_rows, Errc::format, io::quoted(request.name), ": expected at least ", n, " rows, found ",
+  QUERN_ENSURE(n <= request.n_rows, Errc::format, request.place, ": expected at least ", n, " rows, found ",
                request.n_rows);
   return RowMap::slice(request.n_rows - n, n);
 }
@@ -58,7 +58,7 @@ Result<RowMap> latent(const Request& request) {
   QUERN_TRY(const uint64_t heads, request.number("attention.head_count"));
   QUERN_TRY(const uint64_t of_values, request.number("attention.value_length_mla"));
   QUERN_TRY(const uint64_t each, request.share(heads, "one part for each head"));
-  QUERN_ENSURE(each > of_values, Errc::format, io::quoted(request.name), ": expected more than ", of_values,
+  QUERN_ENSURE(each > of_values, Errc::format, request.place, ": expected more than ", of_values,
                " rows for each head, found ", each);
   const uint64_t of_keys = each - of_values;
   return RowMap({{kValues ? of_keys : 0, {heads, 1, kValues ? of_values : of_keys}, {each, 0, 1}}});
@@ -73,7 +73,7 @@ Result<DeltaSizes> delta_sizes(const Request& request) {
   QUERN_TRY(const uint64_t heads, request.number("ssm.time_step_rank"));
   QUERN_TRY(out.k_length, request.number("ssm.state_size"));
   QUERN_TRY(const uint64_t inner, request.number("ssm.inner_size"));
-  QUERN_ENSURE(heads % out.k_heads == 0 && inner % heads == 0, Errc::format, io::quoted(request.name),
+  QUERN_ENSURE(heads % out.k_heads == 0 && inner % heads == 0, Errc::format, request.place,
                ": expected heads of values that share those of the keys evenly, found ", heads, " and ", out.k_heads);
   out.per_k_head = heads / out.k_heads;
   out.v_length = inner / heads;
@@ -94,8 +94,8 @@ Result<RowMap> delta_values(const Request& request) {
 Result<RowMap> delta_q_k_values(const Request& request) {
   QUERN_TRY(const DeltaSizes sizes, delta_sizes(request));
   const uint64_t q_k = 2 * sizes.k_heads * sizes.k_length, v = sizes.k_heads * sizes.per_k_head * sizes.v_length;
-  QUERN_ENSURE(request.n_rows == q_k + v, Errc::format, io::quoted(request.name), ": expected ", q_k + v,
-               " rows, found ", request.n_rows);
+  QUERN_ENSURE(request.n_rows == q_k + v, Errc::format, request.place, ": expected ", q_k + v, " rows, found ",
+               request.n_rows);
   return RowMap({{0, {1, 1, q_k}, {0, 0, 1}}, values_by_turns(sizes, q_k, sizes.v_length)});
 }
 
@@ -103,7 +103,7 @@ template <bool kGates>
 Result<RowMap> delta_grouped(const Request& request) {
   QUERN_TRY(const DeltaSizes sizes, delta_sizes(request));
   const uint64_t v = sizes.per_k_head * sizes.v_length, group = 2 * (sizes.k_length + v);
-  QUERN_ENSURE(request.n_rows == sizes.k_heads * group, Errc::format, io::quoted(request.name), ": expected ",
+  QUERN_ENSURE(request.n_rows == sizes.k_heads * group, Errc::format, request.place, ": expected ",
                sizes.k_heads * group, " rows, found ", request.n_rows);
   const auto box = [&](uint64_t first, uint64_t n) { return Box{first, {sizes.k_heads, 1, n}, {group, 0, 1}}; };
   const uint64_t k = sizes.k_length;
@@ -163,9 +163,9 @@ Result<std::vector<uint32_t>> ModelNumbers::delta_value_heads() const {
 }
 
 Result<RowMap> row_map(const arch::HfTensor& tensor, uint64_t n_rows, const ModelNumbers& extents, uint32_t layer,
-                       std::string_view name) {
+                       std::string_view place) {
   for (const Maker& maker : kMakers) {
-    if (maker.rows == tensor.rows) return maker.make({tensor, n_rows, extents, layer, name});
+    if (maker.rows == tensor.rows) return maker.make({tensor, n_rows, extents, layer, place});
   }
   return fail(Errc::internal, "rows that nothing makes");
 }

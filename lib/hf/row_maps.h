@@ -28,8 +28,8 @@ class ModelNumbers {
   std::string prefix_;
 };
 
-/// The rows of a matrix of `n_rows` that `tensor` takes. `name` is for messages.
+/// The rows of a matrix of `n_rows` that `tensor` takes. `place` is for messages: its file and name.
 Result<RowMap> row_map(const arch::HfTensor& tensor, uint64_t n_rows, const ModelNumbers& extents, uint32_t layer,
-                       std::string_view name);
+                       std::string_view place);
 
 }  // namespace quern::hf

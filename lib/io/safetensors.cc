@@ -23,6 +23,7 @@ using base::checked_mul;
 
 constexpr std::string_view kMetadata = "__metadata__";
 constexpr uint64_t kPrefixBytes = sizeof(uint64_t);
+constexpr uint64_t kValuesPerArray = 16;  // type, offsets, more extents than arrays have on average
 
 struct TypeRow {
   SafeType type;
@@ -149,6 +150,11 @@ Result<Json> Parser::header() {
   QUERN_ENSURE(text.find('\0') == std::string_view::npos, Errc::format, path_,
                ": the header: expected JSON, found a NUL character at byte ", text.find('\0'));
   QUERN_ENSURE(is_utf8(text), Errc::format, path_, ": the header: expected UTF-8, found other bytes");
+  // A value takes at least a byte of text, and some forty once it is read: so few of them are read as arrays need.
+  const uint64_t max_values = limits_.arrays * kValuesPerArray;
+  const auto n_values = static_cast<uint64_t>(std::count(text.begin(), text.end(), ','));
+  QUERN_ENSURE(n_values <= max_values, Errc::unsupported, path_, ": the header: ", n_values,
+               " values are over the limit of ", max_values);
   data_ = bytes_.subspan(kPrefixBytes + size);
   QUERN_TRY(Json json, parse_json(std::as_bytes(std::span(text)), cat(path_, ": the header")));
   QUERN_ENSURE(json.get<Json::Object>() != nullptr, Errc::format, path_, ": the header: expected an object, found ",

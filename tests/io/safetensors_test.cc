@@ -173,6 +173,8 @@ TEST_CASE("metadata and limits") {
   CHECK(contains(error_of(bytes, {.header_bytes = 8}), "expected a header of at most 8 bytes"));
   CHECK(contains(error_of(bytes, {.arrays = 1}), "2 arrays are over the limit of 1"));
   CHECK(contains(error_of(bytes, {.name_bytes = 8}), "is too long"));
+  const std::string many = file_of("{\"a\":[1" + std::string(32, ',') + "1]}", 0);
+  CHECK(contains(error_of(many, {.arrays = 1}), "32 values are over the limit of 16"));
 }
 
 TEST_CASE("every cut of a file is refused, with its name in the message") {
