@@ -15,6 +15,9 @@ import tree
 # (source of the parser, without suffix; fuzz target)
 PARSERS = [
     ("lib/io/gguf", "gguf"),
+    ("lib/io/adapter", "adapter"),
+    ("lib/hf/peft", "adapter"),
+    ("lib/hf/peft_config", "adapter"),
     ("lib/io/safetensors", "safetensors"),
     ("lib/io/json", "tokenizer_json"),
     ("lib/io/tokenizer_json", "tokenizer_json"),
