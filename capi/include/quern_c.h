@@ -461,9 +461,13 @@ typedef struct quern_generate_options {
   quern_progress_fn progress; /* stage "prefill" */
   void* progress_user;
   const quern_cancel_token* cancel; /* ends the generation with what there is; not an error */
+  /* What sequence 0 is to be computed with (quern_c_adapter.h), `adapters` being not NULL: where these are others than
+   * it has, what it holds is forgotten, and it keeps them. */
+  const struct quern_adapter_use* adapters;
+  size_t n_adapters;
 } quern_generate_options;
 #define QUERN_GENERATE_OPTIONS_INIT \
-  { sizeof(quern_generate_options), 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL }
+  { sizeof(quern_generate_options), 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
 
 #define QUERN_STOP_LENGTH 0
 #define QUERN_STOP_END_OF_GENERATION 1
@@ -522,6 +526,7 @@ QUERN_API void quern_chat_close(quern_chat* chat);
 }
 #endif
 
+#include "quern_c_adapter.h"
 #include "quern_c_check.h"
 #include "quern_c_convert.h"
 #include "quern_c_embed.h"

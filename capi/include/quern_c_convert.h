@@ -21,9 +21,11 @@ typedef struct quern_perplexity_options {
   quern_progress_fn progress;
   void* progress_user;
   const quern_cancel_token* cancel;
+  const struct quern_adapter_use* adapters; /* what the model is run with (quern_c_adapter.h) */
+  size_t n_adapters;
 } quern_perplexity_options;
 #define QUERN_PERPLEXITY_OPTIONS_INIT \
-  { sizeof(quern_perplexity_options), 0, 0, 0, NULL, NULL, NULL }
+  { sizeof(quern_perplexity_options), 0, 0, 0, NULL, NULL, NULL, NULL, 0 }
 
 /* Set struct_size before the call; fields beyond it are left out. */
 typedef struct quern_perplexity_result {

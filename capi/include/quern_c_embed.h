@@ -24,9 +24,11 @@ typedef struct quern_embedder_options {
                         magnitudes, 2 its Euclidean length, p > 2 its p-norm */
   uint32_t n_batch;  /* tokens of one pass, and so of the longest text. 0: the model's training context */
   int32_t reserved;  /* 0 */
+  const struct quern_adapter_use* adapters; /* what the model is run with (quern_c_adapter.h) */
+  size_t n_adapters;
 } quern_embedder_options;
 #define QUERN_EMBEDDER_OPTIONS_INIT \
-  { sizeof(quern_embedder_options), QUERN_POOLING_FROM_MODEL, 2, 0, 0 }
+  { sizeof(quern_embedder_options), QUERN_POOLING_FROM_MODEL, 2, 0, 0, NULL, 0 }
 
 typedef struct quern_embed_options {
   size_t struct_size;

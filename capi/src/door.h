@@ -181,6 +181,10 @@ struct quern_sampler {
   size_t n_vocab = 0;
 };
 
+struct quern_adapter {
+  quern::Adapter adapter;
+};
+
 struct quern_generation {
   quern::Generation generation;
 };
@@ -213,6 +217,7 @@ namespace quern::capi {
 inline CancelToken cancel_of(const quern_cancel_token* token) { return token ? token->token : CancelToken(); }
 
 quern_status read_sampler_options(const quern_sampler_options* given, SamplerOptions& out);
+quern_status read_adapters(const quern_adapter_use* given, size_t n, std::vector<AdapterUse>& out);
 quern_status read_generate_options(const quern_generate_options* given, GenerateOptions& out);
 quern_status read_context_options(const quern_context_options* given, ContextOptions& out);
 

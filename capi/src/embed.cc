@@ -36,8 +36,9 @@ quern_status quern_embedder_create(const quern_model* model, const quern_embedde
   QUERN_C_NEED(model);
   return guard([&] {
     quern_embedder_options o = QUERN_EMBEDDER_OPTIONS_INIT;
-    QUERN_C_CHECK(read_options(options, o, "quern_embedder_options"));
-    const quern::EmbedderOptions wanted{static_cast<quern::Pooling>(o.pooling), o.normalize, o.n_batch};
+    QUERN_C_CHECK(read_options(options, o, "quern_embedder_options", offsetof(quern_embedder_options, adapters)));
+    quern::EmbedderOptions wanted{static_cast<quern::Pooling>(o.pooling), o.normalize, o.n_batch, {}};
+    QUERN_C_CHECK(read_adapters(o.adapters, o.n_adapters, wanted.adapters));
     auto embedder = quern::Embedder::create(model->model, wanted);
     if (!embedder) return refuse(embedder.error());
     *out = new quern_embedder{std::move(*embedder), {}};

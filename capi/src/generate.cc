@@ -7,7 +7,7 @@ namespace quern::capi {
 
 quern_status read_generate_options(const quern_generate_options* given, GenerateOptions& out) {
   quern_generate_options o = QUERN_GENERATE_OPTIONS_INIT;
-  QUERN_C_CHECK(read_options(given, o, "quern_generate_options"));
+  QUERN_C_CHECK(read_options(given, o, "quern_generate_options", offsetof(quern_generate_options, adapters)));
   QUERN_C_CHECK(check_array(o.stop, o.n_stop, "stop"));
   out.max_tokens = o.max_tokens > 0 ? o.max_tokens : -1;
   QUERN_C_CHECK(read_sampler_options(o.sampler, out.sampler));
@@ -22,7 +22,8 @@ quern_status read_generate_options(const quern_generate_options* given, Generate
   }
   out.progress = progress_of(o.progress, o.progress_user);
   out.cancel = cancel_of(o.cancel);
-  return QUERN_OK;
+  if (o.adapters == nullptr && o.n_adapters == 0) return QUERN_OK;
+  return read_adapters(o.adapters, o.n_adapters, out.adapters.emplace());
 }
 
 }  // namespace quern::capi

@@ -104,6 +104,7 @@ void add_bench(CLI::App& app, Action& action) {
       ->type_name("MODEL")
       ->allow_extra_args(false);
   add_open_args(*command, args->open);
+  add_adapter_args(*command, args->adapters);
   add_lists(*command, *args);
   command->add_option("-c,--ctx-size", args->n_ctx, "Context size in tokens (0: what each test needs)")->type_name("N");
   add_placement_args(*command, args->open.placement);

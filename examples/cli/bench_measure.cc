@@ -206,6 +206,7 @@ std::optional<double> BenchResult::read_rate() const {
 
 Result<BenchResult> run_bench_test(const Model& model, const BenchArgs& args, const BenchTest& test) {
   ContextArgs context_args;
+  context_args.adapters = args.adapters;
   context_args.n_batch = test.n_batch;
   context_args.type_k = test.type_k;
   context_args.type_v = test.type_v;

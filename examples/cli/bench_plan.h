@@ -15,6 +15,7 @@ namespace quern::cli {
 struct BenchArgs {
   std::vector<std::string> models, more_models;
   ModelArgs open;  ///< how each of them is opened
+  AdapterArgs adapters;
   std::vector<std::string> n_prompt{"512"}, n_gen{"128"}, prompt_gen, n_depth{"0"}, n_parallel{"1"};
   std::vector<std::string> threads{"0"}, n_batch{"512"}, type_k{"f16"}, type_v{"f16"};
   uint32_t n_ctx = 0, repetitions = 5;

@@ -200,6 +200,7 @@ void add_chat(CLI::App& app, Action& action) {
                    "Tokens of an answer at most (-1: until the model ends)")
       ->type_name("N");
   add_context_args(*command, args->context);
+  add_adapter_args(*command, args->context.adapters);
   add_sampler_args(*command, args->sampler);
   add_examples(*command,
                "  quern chat demo\n"

@@ -18,6 +18,7 @@ namespace {
 
 struct Args {
   std::string in, out, split_max_size;
+  AdapterArgs adapters;
   ModelArgs runtime;
   ConvertOptions options;
   bool json = false, verbose = false;
@@ -38,6 +39,9 @@ int run(Args& args) {
     if (args.options.split_max_bytes == 0)
       return report_usage("--split-max-size " + args.split_max_size + ": expected a size such as 2G");
   }
+  const auto adapters = named_adapters(args.adapters);
+  if (!adapters) return report(adapters.error());
+  for (const auto& [path, scale] : *adapters) args.options.adapters.push_back({path, scale});
   const auto in = resolve_model(args.in);
   if (!in) return report(in.error());
   if (args.out.empty()) args.out = default_output(args.in, args.options.type);
@@ -87,6 +91,7 @@ void add_convert(CLI::App& app, Action& action) {
       "a type for them");
   command->add_flag("--allow-requantize", args->options.allow_requantize,
                     "Quantized weights may become a type of fewer bits");
+  add_adapter_args(*command, args->adapters, "--merge-lora");
   command->add_option("--imatrix", args->options.imatrix, "Importance matrix (see quern imatrix)")->type_name("FILE");
   command->add_option("--model-name", args->options.model_name, "general.name of the new file")->type_name("NAME");
   command->add_flag("--vocab-only", args->options.vocab_only, "Metadata and tokenizer, no tensors");
@@ -108,6 +113,7 @@ void add_convert(CLI::App& app, Action& action) {
       "  quern convert Qwen3-0.6B                             writes Qwen3-0.6B.gguf, in the folder's 16 bits\n"
       "  quern convert Qwen3-0.6B small.gguf --outtype Q4_K_M\n"
       "  quern convert gpt-oss-20b --outfile oss.gguf         experts stay in MXFP4\n"
+      "  quern convert Qwen3-0.6B tuned.gguf --lora adapter   with the adapter merged into the weights\n"
       "  quern convert model-Q4_K_M.gguf model-f32.gguf --outtype f32 --dequantize\n");
   command->callback([args, &action] { action = [args] { return run(*args); }; });
 }

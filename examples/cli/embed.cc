@@ -24,6 +24,7 @@ const std::map<std::string, Pooling> kPoolings = {
 
 struct Args {
   ModelArgs model;
+  AdapterArgs adapters;
   std::string prompt, file, pooling, format, separator = "\n";
   int32_t normalize = 2;
   uint32_t n_batch = 0;
@@ -177,6 +178,9 @@ int run(const Args& args) {
   if (!args.pooling.empty()) options.pooling = kPoolings.at(args.pooling);
   options.normalize = args.normalize;
   options.n_batch = args.n_batch;
+  auto adapters = open_adapters(*model, args.adapters);
+  if (!adapters) return report(adapters.error());
+  options.adapters = std::move(*adapters);
   auto embedder = Embedder::create(*model, options);
   if (!embedder) return report(embedder.error());
   ProgressBar bar;
@@ -198,6 +202,7 @@ void add_embed(CLI::App& app, Action& action) {
   auto args = std::make_shared<Args>();
   CLI::App* command = app.add_subcommand("embed", "Turn texts into vectors that tell how near they are in meaning");
   add_model_args(*command, args->model);
+  add_adapter_args(*command, args->adapters);
   command->add_option("-p,--prompt", args->prompt, "The texts, one a line; - reads them from the standard input")
       ->type_name("TEXT");
   command->add_option("-f,--file", args->file, "Read the texts from a file")->type_name("FILE");

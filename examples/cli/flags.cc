@@ -48,7 +48,7 @@ constexpr std::pair<std::string_view, std::string_view> kHints[] = {
     {"--no-conversation", "use `quern run --raw`"},
     {"--interactive", "use the command `quern chat`"},
     {"--model-draft", "speculative decoding is not available"},
-    {"--lora", "adapters are not available"},
+    {"--lora-base", "an adapter is applied to the model that it is run with: leave it out"},
     {"--grammar", "grammars are not available"},
     {"--json-schema", "grammars are not available"},
     {"--parallel", "use `quern bench -np N` to decode several sequences"},

@@ -68,6 +68,7 @@ void add_logits(CLI::App& app, Action& action) {
       ->type_name("FILE");
   command->add_option("-o,--out", args->out, "NumPy file to write: float32 [tokens, vocabulary]")->type_name("FILE");
   add_context_args(*command, args->context);
+  add_adapter_args(*command, args->context.adapters);
   // The flag that the command is known by; -b means the same.
   command->add_option("--batch", args->context.n_batch, "Tokens of one pass; the logits do not depend on it (512)")
       ->type_name("N")

@@ -144,6 +144,9 @@ Result<Context> create_context(const Model& model, const ContextArgs& args, uint
   auto options = context_options(args);
   if (!options) return options.error();
   options->n_seq_max = n_seq_max;
+  auto adapters = open_adapters(model, args.adapters);
+  if (!adapters) return adapters.error();
+  options->adapters = std::move(*adapters);
   return Context::create(model, *options);
 }
 

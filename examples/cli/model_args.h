@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "examples/cli/adapter_args.h"
 #include "examples/cli/placement.h"
 
 namespace quern::cli {
@@ -29,6 +30,7 @@ struct ContextArgs {
   uint32_t n_batch = 512;
   std::string type_k = "f16", type_v = "f16";
   uint32_t n_checkpoints = 32;
+  AdapterArgs adapters;
 };
 
 /// MODEL as the first argument or after -m; threads and where they run, where `with_threads`.

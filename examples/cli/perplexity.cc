@@ -13,6 +13,7 @@ namespace {
 
 struct Args {
   ModelArgs model;
+  AdapterArgs adapters;
   std::string file;
   uint32_t n_ctx = 512, n_batch = 512;
   int32_t chunks = -1;
@@ -26,8 +27,11 @@ int run(const Args& args) {
   auto model = open_model(args.model);
   if (!model) return report(model.error());
   const auto tokens = model->tokenizer().tokenize(*text);
+  auto adapters = open_adapters(*model, args.adapters);
+  if (!adapters) return report(adapters.error());
   ProgressBar bar;
   PerplexityOptions options;
+  options.adapters = std::move(*adapters);
   options.n_ctx = args.n_ctx;
   options.n_batch = args.n_batch;
   options.max_windows = args.chunks;
@@ -65,6 +69,7 @@ void add_perplexity(CLI::App& app, Action& action) {
   auto args = std::make_shared<Args>();
   CLI::App* command = app.add_subcommand("perplexity", "Measure how well a model predicts a text");
   add_model_args(*command, args->model);
+  add_adapter_args(*command, args->adapters);
   command->add_option("-f,--file", args->file, "The text")->type_name("FILE");
   command->add_option("-c,--ctx-size", args->n_ctx, "Tokens of a window; its second half is scored (512)")
       ->type_name("N")

@@ -112,6 +112,7 @@ void add_run(CLI::App& app, Action& action) {
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command->add_flag("--json", args->json, "Print one JSON document: tokens, text, stop_reason, timings");
   add_context_args(*command, args->context);
+  add_adapter_args(*command, args->context.adapters);
   add_sampler_args(*command, args->sampler);
   add_examples(*command,
                "  quern run demo -p \"What is the capital of France?\"\n"

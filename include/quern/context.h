@@ -1,6 +1,7 @@
 // Context: the key-value cache of one or more sequences over a Model, and the forward pass.
 #pragma once
 
+#include <quern/adapter.h>
 #include <quern/callbacks.h>
 #include <quern/model.h>
 #include <quern/result.h>
@@ -28,6 +29,7 @@ struct ContextOptions {
   /// tokens, and one every 8192 tokens. A checkpoint takes the memory of one window, less what it shares, or of one
   /// state; of states there are at most as many as 512 MiB hold, and two. Models without such layers need none.
   uint32_t n_checkpoints = 32;
+  std::vector<AdapterUse> adapters{};  ///< Of every sequence, until set_adapters() says otherwise.
 };
 
 /// One token of a batch.
@@ -88,7 +90,15 @@ class Context {
   Status sequence_fork(int32_t from, int32_t to);
   void clear();
 
-  /// The state of one sequence as bytes, for restore into a Context of the same model, cache types and backend.
+  /// What the sequence's tokens are computed with from now on: adapters of this model, added in this order; none for
+  /// the model as it is. Errc::argument where the sequence has tokens, unless these adapters are those it has already.
+  /// Sequences with different adapters may share a batch. Adapters stay when a sequence is emptied; copies get them.
+  Status set_adapters(int32_t sequence, const std::vector<AdapterUse>& adapters);
+  /// Valid until they are set again.
+  std::span<const AdapterUse> adapters(int32_t sequence) const;
+
+  /// The state of one sequence as bytes, for restore into a Context of the same model, cache types and backend, and a
+  /// sequence with the same adapters.
   Result<std::vector<std::byte>> sequence_save(int32_t sequence) const;
   Status sequence_restore(int32_t sequence, std::span<const std::byte> state);
 

@@ -12,6 +12,12 @@
 
 namespace quern {
 
+/// An adapter by its path, and how much of it counts.
+struct MergedAdapter {
+  std::string path;
+  float scale = 1;
+};
+
 struct ConvertOptions {
   /// Of the weights: "f32", "f16", "bf16", "q8_0" or any other name that QuantizeOptions::type takes, or "auto": F16 or
   /// BF16, whichever the source's first matrix of 16 bits is in, else F16. Norms, biases and routers become F32.
@@ -27,6 +33,9 @@ struct ConvertOptions {
   bool dry_run = false;            ///< Only say what would be done.
   uint64_t split_max_bytes = 0;    ///< Several files, of at most so many bytes of tensors each. 0: one file.
   uint64_t split_max_tensors = 0;  ///< Several files, of at most so many tensors each. 0: one file.
+  /// Low-rank adapters to add to the weights: GGUF files or PEFT folders. Changed weights become `type`, also those of
+  /// sources that are quantized already.
+  std::vector<MergedAdapter> adapters{};
   /// "key=type:value" with type int, float, bool or str: metadata of the new file.
   std::vector<std::string> override_kv{};
   ProgressFn progress{};  ///< Stage "quantize", in bytes of the source.

@@ -1,6 +1,7 @@
 // Embedder: texts to vectors whose directions tell how near the texts are in meaning.
 #pragma once
 
+#include <quern/adapter.h>
 #include <quern/callbacks.h>
 #include <quern/model.h>
 #include <quern/result.h>
@@ -33,6 +34,7 @@ struct EmbedderOptions {
   /// Tokens of one pass through the model, and so of the longest text. 0: the model's training context. Memory is taken
   /// for the texts that come.
   uint32_t n_batch = 0;
+  std::vector<AdapterUse> adapters{};  ///< What the model is run with.
 };
 
 struct EmbedOptions {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <vector>
 
 namespace quern {
 
@@ -26,6 +27,7 @@ struct PerplexityOptions {
   std::function<void(const Perplexity&)> on_window{};  ///< The figures so far, after each window.
   ProgressFn progress{};                               ///< Stage "evaluate", in tokens.
   CancelToken cancel{};
+  std::vector<AdapterUse> adapters{};  ///< What the model is run with.
 };
 
 /// Windows of n_ctx tokens, each evaluated on its own with the first token replaced by BOS where the model adds one.
@@ -41,7 +43,8 @@ struct Comparison {
   uint64_t n_tokens = 0;  ///< Scored.
 };
 
-/// Both models read the same windows, as perplexity() does; of its options on_window is not used. Errc::argument for
+/// Both models read the same windows, as perplexity() does; of its options on_window is not used, and
+/// the adapters are those of `model`. Errc::argument for
 /// vocabularies of different sizes.
 Result<Comparison> compare(const Model& reference, const Model& model, std::span<const Token> tokens,
                            const PerplexityOptions& options = {});

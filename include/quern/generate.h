@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -42,6 +43,9 @@ struct GenerateOptions {
   std::function<bool(const GeneratedToken&)> on_token{};
   ProgressFn progress{};  ///< Stage "prefill", in tokens.
   CancelToken cancel{};   ///< Ends the generation with what there is; not an error.
+  /// What the generation is to be computed with; absent: what the sequence is set to. Where these are others than it
+  /// has, what it holds is forgotten, and it keeps them.
+  std::optional<std::vector<AdapterUse>> adapters{};
 };
 
 struct GenerateTimings {

@@ -1,6 +1,7 @@
 // Everything. See README.md for a tour; one noun per header.
 #pragma once
 
+#include <quern/adapter.h>
 #include <quern/callbacks.h>
 #include <quern/chat.h>
 #include <quern/check.h>

@@ -28,7 +28,8 @@ struct SchedulerOptions {
 struct Request {
   std::vector<Token> prompt;
   /// `on_token` is called on the thread that calls Scheduler::step(), as is on_end; neither may take long, and the step
-  /// goes on when they return. `cancel` takes effect with the next step. `progress` is not called.
+  /// goes on when they return. `cancel` takes effect with the next step. `progress` is not called. Without `adapters`
+  /// those of the scheduler's context are used; requests with different ones run together.
   GenerateOptions options;
   /// Called exactly once: with what was generated, or with the error that prevented it. Errc::context_full: the prompt
   /// leaves no room for an answer. An answer that was cut off for want of room has StopReason::context_full.

@@ -1,7 +1,6 @@
 #include "lib/context/context.h"
 
 #include <algorithm>
-#include <cmath>
 #include <new>
 
 #include "lib/context/block_table.h"
@@ -202,13 +201,10 @@ Status Context::compute(std::span<const BatchToken> batch, const DecodeOptions& 
 }
 
 model::AdapterPass* Context::begin_adapters(std::span<const BatchToken> tokens) {
+  const auto changed = [&](const BatchToken& token) { return !adapters(token.sequence).empty(); };
+  if (std::none_of(tokens.begin(), tokens.end(), changed)) return nullptr;
   std::vector<const model::AdapterList*> of_tokens;
-  bool any = false;
-  for (const BatchToken& token : tokens) {
-    of_tokens.push_back(&adapters(token.sequence));
-    any |= !of_tokens.back()->empty();
-  }
-  if (!any) return nullptr;
+  for (const BatchToken& token : tokens) of_tokens.push_back(&adapters(token.sequence));
   adapter_pass_->begin(of_tokens);
   return adapter_pass_.get();
 }
@@ -272,12 +268,7 @@ Status Context::fork(int32_t from, int32_t to) {
 Status Context::set_adapters(int32_t sequence, model::AdapterList adapters) {
   QUERN_CHECK(check_sequence(sequence));
   const Sequence& target = sequences_[static_cast<size_t>(sequence)];
-  for (const model::AdapterUse& use : adapters) {
-    QUERN_ENSURE(use.adapter != nullptr, Errc::argument, "sequence ", sequence, ": no adapter");
-    const std::string& path = use.adapter->file().path;
-    QUERN_ENSURE(&use.adapter->model() == &model_, Errc::argument, path, ": the adapter was opened for another model");
-    QUERN_ENSURE(std::isfinite(use.scale), Errc::argument, path, ": expected a number as its scale, found ", use.scale);
-  }
+  QUERN_CHECK(model::check_adapters(adapters, model_));
   model::AdapterList& present = adapters_[static_cast<size_t>(sequence)];
   if (adapters == present) return {};
   QUERN_ENSURE(target.empty(), Errc::argument, "sequence ", sequence, ": has ", target.size(),

@@ -164,6 +164,13 @@ Result<std::vector<std::vector<float>>> Encoder::encode(std::span<const std::vec
   }
 }
 
+Status Encoder::set_adapters(model::AdapterList adapters) {
+  QUERN_CHECK(model::check_adapters(adapters, model_));
+  if (adapter_pass_ == nullptr) adapter_pass_ = std::make_unique<model::AdapterPass>(*model_.backend);
+  adapters_ = std::move(adapters);
+  return {};
+}
+
 Status Encoder::make_room(const Pass& pass) {
   for (compute::KvStore* const store : {kv_.get(), window_kv_.get()}) {
     if (store != nullptr) QUERN_CHECK(store->grow(static_cast<uint32_t>(pass.blocks.size())));
@@ -193,6 +200,10 @@ Status Encoder::run(std::span<const std::vector<int32_t>> texts, const CancelTok
   if (recurrent_) batch.runs = {&whole, 1};
   batch.outputs = pass.outputs;
   batch.states = states_;
+  if (!adapters_.empty()) {
+    adapter_pass_->begin(std::vector<const model::AdapterList*>(pass.tokens.size(), &adapters_));
+    batch.adapters = adapter_pass_.get();
+  }
   QUERN_CHECK(decoder_.run(*stream_, {kv_.get(), window_kv_.get()}, workspace_, batch, cancel));
   std::span<const float> rest = states_;
   for (size_t t = 0; t < texts.size(); ++t) {

@@ -13,6 +13,8 @@
 
 #include "lib/base/status.h"
 #include "lib/compute/ops.h"
+#include "lib/model/adapter.h"
+#include "lib/model/adapter_pass.h"
 #include "lib/model/decoder.h"
 #include "lib/model/open.h"
 #include "lib/model/workspace.h"
@@ -24,6 +26,9 @@ class Encoder {
  public:
   /// n_batch: of a pass; 0: the model's training context. Errc::unsupported for Pooling::rank.
   static Result<std::unique_ptr<Encoder>> create(const model::LoadedModel& model, Pooling pooling, uint32_t n_batch);
+
+  /// What the texts are computed with from now on. Errc::argument for an adapter of another model.
+  Status set_adapters(model::AdapterList adapters);
 
   /// For each text its vectors [.., n_embd()], one behind the other.
   Result<std::vector<std::vector<float>>> encode(std::span<const std::vector<int32_t>> texts,
@@ -53,6 +58,8 @@ class Encoder {
   model::Workspace workspace_;                        ///< for the longest pass so far
   std::vector<const compute::Weight*> projections_;   ///< of the pooled vectors, one after the other
   std::vector<float> states_;
+  model::AdapterList adapters_;
+  std::unique_ptr<model::AdapterPass> adapter_pass_;
 };
 
 }  // namespace quern::context

@@ -97,6 +97,7 @@ Result<Comparison> run(const Model& reference, const Model& model, std::span<con
   context_options.n_ctx = options.n_ctx;
   context_options.n_batch = std::min(options.n_batch, options.n_ctx);
   QUERN_TRY(Context left, Context::create(reference, context_options));
+  context_options.adapters = options.adapters;
   QUERN_TRY(Context right, Context::create(model, context_options));
   Sums sums;
   for (size_t i = 0; i < n_windows; ++i) {

@@ -13,6 +13,8 @@
 #include "lib/convert/new_file.h"
 #include "lib/engine/api/impl.h"
 #include "lib/engine/new_model.h"
+#include "lib/hf/adapter.h"
+#include "lib/hf/merge.h"
 #include "lib/hf/open.h"
 #include "lib/io/gguf.h"
 #include "lib/io/names.h"
@@ -100,6 +102,11 @@ Status Conversion::plan() {
   const bool automatic = options_.type == "auto" || options_.type == "AUTO";
   QUERN_TRY(const convert::Recipe* recipe,
             convert::find_recipe(automatic ? convert::sixteen_bit_recipe(*file_) : options_.type));
+  for (const MergedAdapter& adapter : options_.adapters) {
+    QUERN_ENSURE(!options_.vocab_only, Errc::argument, adapter.path, ": a vocabulary has no weights to merge it into");
+    QUERN_TRY(const io::AdapterFile opened, hf::open_adapter(adapter.path, *file_));
+    QUERN_CHECK(hf::merge_adapter(*file_, opened, adapter.scale));
+  }
   if (!options_.imatrix.empty()) {
     QUERN_TRY(imatrix_, convert::Imatrix::open(options_.imatrix));
   }

@@ -78,9 +78,17 @@ Status run(Context& context, const CancelToken& cancel, engine::Writer& writer) 
   }
 }
 
+Status take_adapters(Context& context, const std::vector<AdapterUse>& adapters) {
+  const auto present = context.adapters(0);
+  if (std::equal(present.begin(), present.end(), adapters.begin(), adapters.end())) return {};
+  QUERN_CHECK(context.sequence_remove(0, 0));
+  return context.set_adapters(0, adapters);
+}
+
 Result<Generation> generate_guarded(Context& context, std::span<const Token> prompt, const GenerateOptions& options) {
   QUERN_ENSURE(!prompt.empty(), Errc::argument, "the prompt has no tokens");
   QUERN_TRY(auto writer, engine::Writer::create(context.model(), prompt, options));
+  if (options.adapters) QUERN_CHECK(take_adapters(context, *options.adapters));
   GenerateTimings timings;
   QUERN_TRY(const bool ready, prefill(context, prompt, options, timings));
   const auto start = Clock::now();

@@ -77,6 +77,7 @@ Result<Perplexity> evaluate(const Model& model, std::span<const Token> tokens, c
   ContextOptions context_options;
   context_options.n_ctx = options.n_ctx;
   context_options.n_batch = std::min(options.n_batch, options.n_ctx);
+  context_options.adapters = options.adapters;
   QUERN_TRY(auto context, Context::create(model, context_options));
   Sums sums;
   for (size_t w = 0; w < n_windows; ++w) {

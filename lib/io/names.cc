@@ -49,4 +49,26 @@ const char* name_fault(std::string_view name, uint64_t max_bytes) {
   return nullptr;
 }
 
+std::optional<NameNumbers> numbers_in(std::string_view pattern, std::string_view name) {
+  constexpr size_t kMaxDigits = 9;
+  uint32_t numbers[2] = {0, 0};
+  for (size_t n = 0;; ++n) {
+    const size_t place = pattern.find("{}");
+    if (place == std::string_view::npos) {
+      if (pattern != name) return std::nullopt;
+      return NameNumbers{numbers[0], numbers[1]};
+    }
+    if (n == 2 || name.substr(0, place) != pattern.substr(0, place)) return std::nullopt;
+    pattern.remove_prefix(place + 2);
+    name.remove_prefix(place);
+    size_t n_digits = 0;
+    while (n_digits < name.size() && name[n_digits] >= '0' && name[n_digits] <= '9') {
+      if (n_digits == kMaxDigits || (n_digits == 1 && name[0] == '0')) return std::nullopt;
+      numbers[n] = numbers[n] * 10 + static_cast<uint32_t>(name[n_digits++] - '0');
+    }
+    if (n_digits == 0) return std::nullopt;
+    name.remove_prefix(n_digits);
+  }
+}
+
 }  // namespace quern::io

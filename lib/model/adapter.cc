@@ -1,9 +1,9 @@
 #include "lib/model/adapter.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
-#include <string_view>
 #include <utility>
 
 #include "lib/io/names.h"
@@ -21,32 +21,6 @@ using compute::Usage;
 using io::LowRank;
 
 namespace {
-
-/// The numbers that a name has in the places of a pattern's "{}": the layer's and the expert's.
-struct Places {
-  uint32_t layer = 0, expert = 0;
-};
-std::optional<Places> places_of(std::string_view pattern, std::string_view name) {
-  constexpr size_t kMaxDigits = 9;
-  uint32_t numbers[2] = {0, 0};
-  for (size_t n = 0;; ++n) {
-    const size_t place = pattern.find("{}");
-    if (place == std::string_view::npos) {
-      if (pattern != name) return std::nullopt;
-      return Places{numbers[0], numbers[1]};
-    }
-    if (n == 2 || name.substr(0, place) != pattern.substr(0, place)) return std::nullopt;
-    pattern.remove_prefix(place + 2);
-    name.remove_prefix(place);
-    size_t n_digits = 0;
-    while (n_digits < name.size() && name[n_digits] >= '0' && name[n_digits] <= '9') {
-      if (n_digits == kMaxDigits || (n_digits == 1 && name[0] == '0')) return std::nullopt;
-      numbers[n] = numbers[n] * 10 + static_cast<uint32_t>(name[n_digits++] - '0');
-    }
-    if (n_digits == 0) return std::nullopt;
-    name.remove_prefix(n_digits);
-  }
-}
 
 /// An expert of a tensor, or the tensor that a slot is of.
 struct Place {
@@ -128,15 +102,15 @@ class AdapterBinder {
   std::optional<Place> place_of(const TensorSpec& spec, const LowRank& part) const {
     const bool table = spec.slot == arch::Slot::token_embd;
     if (spec.role != Role::matrix && !table) return std::nullopt;
-    const auto numbers = places_of(spec.name, part.target);
-    if (!numbers || (arch::is_per_layer(spec.slot) && numbers->layer >= model_.hparams->n_layer)) return std::nullopt;
-    const auto weights = model_.weights.experts(spec.slot, numbers->layer);
+    const auto numbers = io::numbers_in(spec.name, part.target);
+    if (!numbers || (arch::is_per_layer(spec.slot) && numbers->first >= model_.hparams->n_layer)) return std::nullopt;
+    const auto weights = model_.weights.experts(spec.slot, numbers->first);
     const Hparams& hp = *model_.hparams;
-    const bool here = weights.size() == n_weights(spec, hp, numbers->layer) &&
-                      weights.front()->cols() == hp.dim(spec.cols, numbers->layer) &&
-                      weights.front()->rows() == hp.dim(spec.rows, numbers->layer);
+    const bool here = weights.size() == n_weights(spec, hp, numbers->first) &&
+                      weights.front()->cols() == hp.dim(spec.cols, numbers->first) &&
+                      weights.front()->rows() == hp.dim(spec.rows, numbers->first);
     if (!here) return std::nullopt;
-    Place place{&spec, numbers->layer, numbers->expert, 1};
+    Place place{&spec, numbers->first, numbers->second, 1};
     if (is_stacked(spec) && part.expert == LowRank::kWhole) place.n_experts = static_cast<uint32_t>(weights.size());
     if (is_stacked(spec) && part.expert >= 0) place.expert = static_cast<uint32_t>(part.expert);
     return place.expert + place.n_experts <= weights.size() ? std::optional(place) : std::nullopt;
@@ -250,6 +224,16 @@ Result<std::shared_ptr<const Adapter>> Adapter::prepare(const LoadedModel& model
   QUERN_ENSURE(model.runnable(), Errc::argument, model.file.path,
                ": opened for its vocabulary alone: it takes no adapters");
   return AdapterBinder(model, std::move(file)).bind();
+}
+
+Status check_adapters(const AdapterList& adapters, const LoadedModel& model) {
+  for (const AdapterUse& use : adapters) {
+    QUERN_ENSURE(use.adapter != nullptr, Errc::argument, "an adapter that was not opened");
+    const std::string& path = use.adapter->file().path;
+    QUERN_ENSURE(&use.adapter->model() == &model, Errc::argument, path, ": the adapter was opened for another model");
+    QUERN_ENSURE(std::isfinite(use.scale), Errc::argument, path, ": expected a number as its scale, found ", use.scale);
+  }
+  return {};
 }
 
 uint64_t fingerprint(const AdapterList& adapters) {

@@ -61,6 +61,9 @@ struct AdapterUse {
 /// Those of one sequence; their order is that of the additions, and so part of the results.
 using AdapterList = std::vector<AdapterUse>;
 
+/// Errc::argument where one is missing, is another model's, or has a scale that is no number.
+Status check_adapters(const AdapterList& adapters, const LoadedModel& model);
+
 /// Tells lists apart whose cached keys cannot be exchanged; 0 for the empty one.
 uint64_t fingerprint(const AdapterList& adapters);
 

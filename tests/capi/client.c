@@ -505,6 +505,7 @@ int main(int argc, char** argv) {
   test_generate(model);
   test_chat(model);
   test_convert(argv[1], model);
+  test_adapter(model);
   test_embed(model);
   quern_model_close(model);
   printf("%d checks, %d failures\n", n_checks, n_failures);

@@ -17,6 +17,9 @@ int stop_progress(void* user, const char* stage, uint64_t done, uint64_t total);
 /* Evaluation, importance matrices, quantizing; the model is the one at `path`. */
 void test_convert(const char* path, const quern_model* model);
 
+/* Adapters. */
+void test_adapter(const quern_model* model);
+
 /* Embeddings. */
 void test_embed(const quern_model* model);
 

@@ -15,6 +15,9 @@ import tree
 # (source of the parser, without suffix; fuzz target)
 PARSERS = [
     ("lib/io/gguf", "gguf"),
+    ("lib/io/adapter", "adapter"),
+    ("lib/hf/peft", "adapter"),
+    ("lib/hf/peft_config", "adapter"),
     ("lib/io/safetensors", "safetensors"),
     ("lib/hf/config", "hf_folder"),
     ("lib/hf/fields", "hf_folder"),

@@ -32,7 +32,11 @@ Result<Context> Context::create(const Model& model, const ContextOptions& option
     impl->model = model;
     QUERN_TRY(impl->inner, context::Context::create(*model.impl().loaded, options));
     impl->tokens.resize(impl->inner->n_seq_max());
-    return Context(std::move(impl));
+    impl->adapters.resize(impl->inner->n_seq_max());
+    Context context(std::move(impl));
+    for (int32_t s = 0; !options.adapters.empty() && s < static_cast<int32_t>(options.n_seq_max); ++s)
+      QUERN_CHECK(context.set_adapters(s, options.adapters));
+    return context;
   });
 }
 
@@ -125,7 +129,9 @@ Status Context::sequence_fork(int32_t from, int32_t to) {
     QUERN_CHECK(check_sequence(*impl_->inner, to));
     if (from == to) return {};
     auto tokens = impl_->tokens[static_cast<size_t>(from)];
+    auto adapters = impl_->adapters[static_cast<size_t>(from)];
     QUERN_CHECK(impl_->inner->fork(from, to));
+    impl_->adapters[static_cast<size_t>(to)] = std::move(adapters);
     impl_->tokens[static_cast<size_t>(to)] = std::move(tokens);
     return {};
   });
@@ -134,6 +140,20 @@ Status Context::sequence_fork(int32_t from, int32_t to) {
 void Context::clear() {
   impl_->inner->clear();
   for (auto& tokens : impl_->tokens) tokens.clear();
+}
+
+Status Context::set_adapters(int32_t sequence, const std::vector<AdapterUse>& adapters) {
+  return engine::guarded([&]() -> Status {
+    auto kept = adapters;
+    QUERN_CHECK(impl_->inner->set_adapters(sequence, engine::inner_adapters(adapters)));
+    impl_->adapters[static_cast<size_t>(sequence)] = std::move(kept);
+    return {};
+  });
+}
+
+std::span<const AdapterUse> Context::adapters(int32_t sequence) const {
+  return has_sequence(*impl_->inner, sequence) ? impl_->adapters[static_cast<size_t>(sequence)]
+                                               : std::span<const AdapterUse>();
 }
 
 Result<std::vector<std::byte>> Context::sequence_save(int32_t sequence) const {

@@ -26,6 +26,7 @@ Result<Embedder> Embedder::create(const Model& model, const EmbedderOptions& opt
     impl->model = model;
     impl->normalize = options.normalize;
     QUERN_TRY(impl->inner, context::Encoder::create(*model.impl().loaded, options.pooling, options.n_batch));
+    QUERN_CHECK(impl->inner->set_adapters(engine::inner_adapters(options.adapters)));
     return Embedder(std::move(impl));
   });
 }

@@ -1,6 +1,7 @@
 // The insides of the public classes, and the door that keeps exceptions in.
 #pragma once
 
+#include <quern/adapter.h>
 #include <quern/chat.h>
 #include <quern/context.h>
 #include <quern/imatrix.h>
@@ -12,6 +13,7 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,7 @@
 #include "lib/context/context.h"
 #include "lib/convert/imatrix.h"
 #include "lib/engine/runtime.h"
+#include "lib/model/adapter.h"
 #include "lib/model/open.h"
 #include "lib/sample/chain.h"
 
@@ -42,6 +45,12 @@ struct Model::Impl {
   std::string chat_template;
 };
 
+struct Adapter::Impl {
+  Model model;
+  std::shared_ptr<const model::Adapter> prepared;
+  AdapterInfo info;
+};
+
 struct ChatTemplate::Impl {
   Tokenizer tokenizer;
   chat::Template program;
@@ -56,6 +65,7 @@ struct Context::Impl {
   std::unique_ptr<context::Context> inner;
   /// Per sequence, the token of each of its cells: what generate() finds common prefixes by.
   std::vector<std::vector<Token>> tokens;
+  std::vector<std::vector<AdapterUse>> adapters;  ///< by sequence
 };
 
 struct Imatrix::Impl {
@@ -63,6 +73,8 @@ struct Imatrix::Impl {
 };
 
 namespace engine {
+
+model::AdapterList inner_adapters(std::span<const AdapterUse> adapters);
 
 /// Runs a body that returns a Result; what the standard library or a caller's callback throws becomes an Error.
 template <class Body>

@@ -27,9 +27,10 @@ struct Task {
   uint64_t id = 0;
   Request request;
   std::optional<engine::Writer> writer;  ///< from submission on: it checks the options
-  int32_t sequence = -1;                 ///< while it runs
-  uint32_t n_done = 0;                   ///< prompt tokens that are in the sequence
-  Token next = 0;                        ///< to be read next, once the prompt is done
+  std::vector<AdapterUse> adapters;
+  int32_t sequence = -1;  ///< while it runs
+  uint32_t n_done = 0;    ///< prompt tokens that are in the sequence
+  Token next = 0;         ///< to be read next, once the prompt is done
   GenerateTimings timings;
   Clock::time_point began, answered;  ///< when it began to run; when its first token was chosen
 
@@ -102,6 +103,8 @@ Result<uint64_t> Scheduler::Impl::submit(Request request) {
   auto task = std::make_unique<Task>();
   task->request = std::move(request);
   QUERN_TRY(task->writer, engine::Writer::create(model, task->request.prompt, task->request.options));
+  task->adapters = task->request.options.adapters.value_or(options.context.adapters);
+  QUERN_CHECK(model::check_adapters(engine::inner_adapters(task->adapters), *model.impl().loaded));
   const std::lock_guard lock(mutex);
   QUERN_ENSURE(queue.size() < options.max_queued, Errc::busy, queue.size(), " requests are waiting already");
   task->id = ++last_id;
@@ -124,11 +127,11 @@ bool Scheduler::Impl::worth_waiting(const Task& task) const {
   const std::span<const Token> prompt = task.request.prompt;
   uint32_t coming = 0;
   for (const auto& other : running) {
-    if (other->reads_prompt())
+    if (other->reads_prompt() && other->adapters == task.adapters)
       coming = std::max(coming, engine::common_prefix(prompt.first(prompt.size() - 1), other->request.prompt));
   }
   constexpr uint32_t kWorthwhile = 16;
-  return coming > 0 && coming >= pool.longest_prefix(prompt) + kWorthwhile;
+  return coming > 0 && coming >= pool.longest_prefix(prompt, task.adapters) + kWorthwhile;
 }
 
 /// Gives waiting tasks sequences, first come first served.
@@ -159,7 +162,7 @@ void Scheduler::Impl::admit() {
 /// False: it ends at once.
 bool Scheduler::Impl::start(Task& task) {
   task.began = task.answered = Clock::now();
-  const auto begun = pool.begin(task.request.prompt);
+  const auto begun = pool.begin(task.request.prompt, task.adapters);
   if (!begun) {
     fail(task, begun.error());
     return true;
