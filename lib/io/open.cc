@@ -51,7 +51,7 @@ Result<ModelFile> open_model_file(const std::string& path, const OpenOptions& op
   QUERN_ENSURE(is_gguf, Errc::format, path, ": not a GGUF file: expected it to begin with 'GGUF', found ",
                guess_kind(file.bytes()));
   QUERN_TRY(auto contents, parse_gguf(file.bytes(), path));
-  ModelFile model{path, contents.version, contents.alignment, std::move(contents.meta), std::move(contents.tensors),
+  ModelFile model{path, contents.version, contents.alignment, std::move(contents.meta), std::move(contents.tensors), {},
                   {}};
   model.parts.push_back(std::move(file));
   QUERN_CHECK(open_other_parts(model, options));
