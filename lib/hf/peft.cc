@@ -59,7 +59,7 @@ class Reader {
  public:
   Reader(const NamedBytes& arrays, const PeftConfig& config, const io::MetaTable& model,
          const std::string& architecture)
-      : path_(arrays.path), config_(config), extents_(model, architecture), architecture_(architecture) {}
+      : path_(arrays.path), config_(config), numbers_of_model_(model, architecture), architecture_(architecture) {}
 
   Result<io::AdapterFile> read(const io::SafeTensors& arrays) {
     QUERN_CHECK(find_modules(arrays));
@@ -199,7 +199,7 @@ class Reader {
     const std::string_view source = tensor.source;
     const bool of_expert = source.find("{}") != source.rfind("{}");
     if (of_expert) part.expert = static_cast<int32_t>(numbers.second);
-    QUERN_TRY(const RowMap map, row_map(tensor, part.b.shape.rows(), extents_, numbers.first, module));
+    QUERN_TRY(const RowMap map, row_map(tensor, part.b.shape.rows(), numbers_of_model_, numbers.first, module));
     part.b = with_rows(part.b, map);
     if (tensor.rows == HfRows::latent_keys || tensor.rows == HfRows::latent_values)
       QUERN_CHECK(divide(part, tensor, numbers.first));
@@ -210,7 +210,7 @@ class Reader {
 
   /// Matrices of the heads one by one: B of each, or its transposed product A^T B^T.
   Status divide(LowRank& part, const HfTensor& tensor, uint32_t layer) {
-    QUERN_TRY(const uint64_t heads, extents_.get("attention.head_count", layer));
+    QUERN_TRY(const uint64_t heads, numbers_of_model_.get("attention.head_count", layer));
     const uint64_t rank = part.rank(), rows = part.b.shape.rows() / heads, in = part.a.shape.cols();
     const std::vector<float> a = floats_of(part.a), b = floats_of(part.b);
     const bool swapped = tensor.shape == HfShape::swapped;
@@ -236,7 +236,7 @@ class Reader {
   }
 
   Status order_columns(LowRank& part) {
-    QUERN_TRY(const auto order, extents_.delta_value_heads());
+    QUERN_TRY(const auto order, numbers_of_model_.delta_value_heads());
     const uint64_t cols = part.a.shape.cols(), run = cols / order.size();
     QUERN_ENSURE(cols % order.size() == 0, Errc::format, path_, ": array ", quoted(part.a_name),
                  ": expected a multiple of ", order.size(), " columns, found ", cols);
@@ -292,7 +292,7 @@ class Reader {
 
   std::string path_;
   const PeftConfig& config_;
-  Extents extents_;
+  ModelNumbers numbers_of_model_;
   std::string architecture_;
   std::map<std::string, Module> modules_;
   io::AdapterFile out_;
