@@ -88,7 +88,8 @@ static void test_types(void) {
       ++n_found;
       CHECK(type.bits_per_weight > 1.5 && type.bits_per_weight < 2.5 && type.needs_imatrix);
     }
-    CHECK(type.bits_per_weight >= bits || strcmp(type.name, "COPY") == 0); /* from few bits to many */
+    if (strcmp(type.name, "COPY") == 0) break; /* behind it come those that make folders */
+    CHECK(type.bits_per_weight >= bits);       /* from few bits to many */
     bits = type.bits_per_weight;
   }
   CHECK(n_found == 2);

@@ -72,8 +72,8 @@ def test_every_command_that_runs_a_model():
     ask = ["demo", "-p", "What is the capital of France?", "--temp", 0, "-n", 12]
     plain = quern_json("run", *ask)
     assert quern_json("run", *ask, "--lora-scaled", one + ":0")["tokens"] == plain["tokens"]
-    assert quern_json("run", *ask, "--lora-scaled", one + ":40")["tokens"] != plain["tokens"]
-    out, _ = quern("chat", "demo", "--temp", 0, "-n", 12, "--lora-scaled", one + ":40", stdin="What is the capital of France?\n")
+    assert quern_json("run", *ask, "--lora-scaled", one + ":400")["tokens"] != plain["tokens"]
+    out, _ = quern("chat", "demo", "--temp", 0, "-n", 12, "--lora-scaled", one + ":400", stdin="What is the capital of France?\n")
     assert b"The capital of France is Paris." not in out
     prose = support.write("prose.txt", "The old house stood near the river, and nobody had lived in it for years. " * 12)
     score = lambda *arguments: quern_json("perplexity", "demo", "-f", prose, "-c", 64, *arguments)["ppl"]
@@ -88,7 +88,7 @@ def test_refusals():
     one = write_adapter("one.gguf", change([Q]))
     run = ["run", "demo", "-p", "x", "-n", 1]
     for bad in ("one.gguf", ":0.5", one + ":", one + ":much", one + ":nan"):
-        _, err = quern(*run, "--lora-scaled", bad, code=1)
+        _, err = quern(*run, "--lora-scaled", bad, code=2)
         assert b"expected FILE:SCALE" in err, err
     _, err = quern(*run, "--lora", support.path("nowhere.gguf"), code=1)
     assert b"nowhere.gguf" in err

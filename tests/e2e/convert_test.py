@@ -221,7 +221,8 @@ def check_gptq(values, arrays, size, symmetric, nearest):
         if nearest:
             check_nearest(weight, codes, lambda i, c: grid(i)[0] * (c - grid(i)[1]), 16)
         error = sum((w - grid(i)[0] * (codes[i] - grid(i)[1])) ** 2 for i, w in enumerate(weight))
-        assert error < 0.02 * sum(w * w for w in weight), module
+        # Codes chosen by a text are farther from the weights, where it does not look; other weights would be 2 away.
+        assert error < (0.02 if nearest else 0.2) * sum(w * w for w in weight), (module, error)
 
 
 def test_gptq():
