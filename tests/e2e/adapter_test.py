@@ -96,7 +96,7 @@ def test_refusals():
     broken = change([Q])
     broken["blk.99.attn_q.weight.lora_a"] = broken.pop(Q + ".lora_a")
     broken["blk.99.attn_q.weight.lora_b"] = broken.pop(Q + ".lora_b")
-    _, err = quern(*run, "--lora", write_adapter("broken.gguf", broken), code=1)
+    _, err = quern(*run, "--lora", write_adapter("broken.gguf", broken), code=2)
     assert b"has no weight 'blk.99.attn_q.weight'" in err, err
 
 
