@@ -173,8 +173,11 @@ void add_tensor_args(CLI::App& command, Args& args) {
       .add_option(
           "--tensor-type", args.tensor_types,
           "The type of tensors whose names match, e.g. 'ffn_down=q6_k'; may be repeated, the first match counts")
-      ->type_name("REGEX=TYPE");
-  command.add_option("--tensor-type-file", args.tensor_type_files, "A file of such words")->type_name("FILE");
+      ->type_name("REGEX=TYPE")
+      ->allow_extra_args(false);  // one word each: what follows is IN
+  command.add_option("--tensor-type-file", args.tensor_type_files, "A file of such words")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   command.add_option("--output-tensor-type", args.options.output_tensor_type, "The type of output.weight")
       ->type_name("TYPE");
   command.add_option("--token-embedding-type", args.options.token_embedding_type, "The type of token_embd.weight")

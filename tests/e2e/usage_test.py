@@ -71,6 +71,7 @@ def test_wrong_usage():
         (["quantize", "demo", "Q9_Z"], b"Q9_Z"),
         (["quantize", "demo", support.path("x.gguf"), "Q4_K_M"], b"already quantized"),
         (["quantize", "demo", support.path("x.gguf"), "Q4_K_M", "--tensor-type", "ffn_down"], b"REGEX=TYPE"),
+        (["quantize", "--tensor-type", "ffn_down", "demo", support.path("x.gguf"), "Q4_K_M"], b"--tensor-type ffn_down: expected REGEX=TYPE"),
         (["quantize", "demo", support.path("x.gguf"), "IQ2_XS", "--allow-requantize"], b"importance matrix"),
     ]:
         out, err = quern(*arguments, code=2)
