@@ -27,6 +27,7 @@ void add_inspect(CLI::App& app, Action& action);
 void add_check(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
 void add_convert(CLI::App& app, Action& action);
+void add_serve(CLI::App& app, Action& action);
 
 /// "quern: message" on stderr; the exit code for this error.
 int report(const Error& error);

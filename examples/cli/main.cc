@@ -66,6 +66,7 @@ int run(int argc, char** argv) {
   add_check(app, action);
   add_quantize(app, action);
   add_convert(app, action);
+  add_serve(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
   app.allow_extras();
 

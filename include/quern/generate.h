@@ -59,6 +59,7 @@ struct Generation {
   std::vector<Token> tokens;  ///< Without the token that ended it, and without those of a stop text.
   std::string text;
   StopReason stop_reason = StopReason::length;
+  std::string stop_text{};  ///< Which of the stop texts ended it, where one did.
   GenerateTimings timings;
 };
 

@@ -34,6 +34,9 @@ struct Request {
   /// Called exactly once: with what was generated, or with the error that prevented it. Errc::context_full: the prompt
   /// leaves no room for an answer. An answer that was cut off for want of room has StopReason::context_full.
   std::function<void(const Result<Generation>&)> on_end{};
+  /// Requests of different scopes share nothing that was computed, so that how long one takes tells nothing about the
+  /// prompts of another: a scope for each user, say.
+  uint64_t cache_scope = 0;
 };
 
 /// What is going on. Counts are since the scheduler was made.

@@ -20,13 +20,14 @@ uint32_t common_prefix(std::span<const Token> a, std::span<const Token> b) {
 SequencePool::SequencePool(Context& context, uint32_t n_used_max, uint32_t n_kept_max)
     : context_(context), n_kept_max_(n_kept_max), places_(n_sequences(n_used_max, n_kept_max)) {}
 
-SequencePool::Donor SequencePool::find(std::span<const Token> prompt, const std::vector<AdapterUse>& adapters) const {
+SequencePool::Donor SequencePool::find(std::span<const Token> prompt, const std::vector<AdapterUse>& adapters,
+                                       uint64_t scope) const {
   Donor best;
   for (size_t i = 0; i < places_.size(); ++i) {
     const auto sequence = static_cast<int32_t>(i);
     const auto own = context_.adapters(sequence);
     const bool same = std::equal(own.begin(), own.end(), adapters.begin(), adapters.end());
-    if (places_[i].state == State::free || !same) continue;
+    if (places_[i].state == State::free || places_[i].scope != scope || !same) continue;
     const uint32_t n = common_prefix(context_.sequence_tokens(sequence), prompt.first(prompt.size() - 1));
     // Of equal ones a kept sequence, which may be taken over instead of copied.
     if (n > best.n || (n == best.n && n > 0 && places_[i].state == State::kept)) best = {sequence, n};
@@ -58,9 +59,9 @@ int32_t SequencePool::free_one(int32_t but) {
   return oldest;
 }
 
-Result<SequencePool::Start> SequencePool::begin(std::span<const Token> prompt,
-                                                const std::vector<AdapterUse>& adapters) {
-  const Donor donor = find(prompt, adapters);
+Result<SequencePool::Start> SequencePool::begin(std::span<const Token> prompt, const std::vector<AdapterUse>& adapters,
+                                                uint64_t scope) {
+  const Donor donor = find(prompt, adapters, scope);
   const bool kept = donor.sequence >= 0 && at(donor.sequence).state == State::kept;
   const bool whole = kept && donor.n == context_.sequence_tokens(donor.sequence).size();
   Start start;
@@ -68,7 +69,7 @@ Result<SequencePool::Start> SequencePool::begin(std::span<const Token> prompt,
   if (start.sequence < 0 && kept) start.sequence = donor.sequence;
   QUERN_ENSURE(start.sequence >= 0, Errc::internal, "more sequences in use than the pool was made for");
   if (donor.sequence < 0) QUERN_CHECK(context_.set_adapters(start.sequence, adapters));  // it is empty
-  at(start.sequence) = {State::used, ++clock_};
+  at(start.sequence) = {State::used, ++clock_, scope};
   if (donor.sequence < 0) return start;
   if (start.sequence != donor.sequence) QUERN_CHECK(context_.sequence_fork(donor.sequence, start.sequence));
   if (kept) at(donor.sequence).last_use = clock_;
@@ -79,7 +80,7 @@ Result<SequencePool::Start> SequencePool::begin(std::span<const Token> prompt,
 
 void SequencePool::end(int32_t sequence) {
   if (n_kept_max_ == 0 || context_.sequence_length(sequence) < kLeastPrefix) return drop(sequence);
-  at(sequence) = {State::kept, ++clock_};
+  at(sequence) = {State::kept, ++clock_, at(sequence).scope};
   if (n_kept() > n_kept_max_) evict();
 }
 

@@ -24,9 +24,9 @@ class SequencePool {
     int32_t sequence = 0;
     uint32_t n_cached = 0;  ///< tokens of the prompt that it holds
   };
-  /// Takes a sequence for a prompt and gives it as much of that as any other sequence with these adapters holds, but
-  /// for the last token, whose logits are wanted. At most n_used_max may be in use.
-  Result<Start> begin(std::span<const Token> prompt, const std::vector<AdapterUse>& adapters = {});
+  /// Takes a sequence for a prompt and gives it as much of that as any other sequence of the scope with these adapters
+  /// holds, but for the last token, whose logits are wanted. At most n_used_max may be in use.
+  Result<Start> begin(std::span<const Token> prompt, const std::vector<AdapterUse>& adapters = {}, uint64_t scope = 0);
   /// Gives a sequence back; what it holds may be kept.
   void end(int32_t sequence);
   /// Forgets the kept sequence that was not used for the longest time. False if there is none.
@@ -36,8 +36,9 @@ class SequencePool {
 
   uint32_t n_kept() const;
   /// Tokens that the prompt and a sequence begin with, the prompt's last one left out.
-  uint32_t longest_prefix(std::span<const Token> prompt, const std::vector<AdapterUse>& adapters = {}) const {
-    return find(prompt, adapters).n;
+  uint32_t longest_prefix(std::span<const Token> prompt, const std::vector<AdapterUse>& adapters = {},
+                          uint64_t scope = 0) const {
+    return find(prompt, adapters, scope).n;
   }
 
  private:
@@ -45,12 +46,13 @@ class SequencePool {
   struct Place {
     State state = State::free;
     uint64_t last_use = 0;
+    uint64_t scope = 0;
   };
   struct Donor {
     int32_t sequence = -1;
     uint32_t n = 0;
   };
-  Donor find(std::span<const Token> prompt, const std::vector<AdapterUse>& adapters) const;
+  Donor find(std::span<const Token> prompt, const std::vector<AdapterUse>& adapters, uint64_t scope) const;
   int32_t oldest_kept(int32_t but) const;
   /// A sequence that is free, if need be made so; not `but`. -1: there is none.
   int32_t free_one(int32_t but);

@@ -12,18 +12,19 @@ StopMatcher::StopMatcher(const std::vector<std::string>& stops) {
 }
 
 std::string StopMatcher::push(std::string_view piece) {
-  if (matched_) return {};
+  if (matched()) return {};
   held_ += piece;
   // Of several the one that is complete first, so that the result does not depend on how the text is cut into pieces.
   size_t first = std::string::npos, first_end = std::string::npos;
   for (const auto& stop : stops_) {
     const size_t begin = held_.find(stop);
     if (begin == std::string::npos || begin + stop.size() > first_end) continue;
-    first = begin + stop.size() < first_end ? begin : std::min(first, begin);
+    if (begin + stop.size() == first_end && begin >= first) continue;
+    first = begin;
     first_end = begin + stop.size();
   }
   if (first != std::string::npos) {
-    matched_ = true;
+    match_ = held_.substr(first, first_end - first);
     std::string out = held_.substr(0, first);
     held_.clear();
     return out;

@@ -16,12 +16,13 @@ class StopMatcher {
   std::string push(std::string_view piece);
   /// What was held back, at the end of the stream.
   std::string finish();
-  bool matched() const { return matched_; }
+  bool matched() const { return !match_.empty(); }
+  const std::string& match() const { return match_; }  ///< The stop text that was found; empty if none was.
 
  private:
   std::vector<std::string> stops_;
   std::string held_;
-  bool matched_ = false;
+  std::string match_;
 };
 
 }  // namespace quern::engine

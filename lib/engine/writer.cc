@@ -63,6 +63,7 @@ Generation Writer::finish() {
     // Tokens that begin in the stop text or behind it are not part of the output.
     while (!out_.tokens.empty() && starts_[out_.tokens.size() - 1] >= out_.text.size()) out_.tokens.pop_back();
     stop(StopReason::stop_text);
+    out_.stop_text = matcher_.match();
   }
   return std::move(out_);
 }

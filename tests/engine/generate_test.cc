@@ -75,6 +75,7 @@ TEST_CASE("a stop text ends the generation and is no part of it, across token bo
   CHECK(out->text == "The capital of Fr");
   CHECK(streamed == out->text);
   CHECK(out->stop_reason == StopReason::stop_text);
+  CHECK(out->stop_text == "ance is Par");
   CHECK(demo().tokenizer().detokenize(out->tokens).size() < std::string("The capital of France is").size());
 }
 

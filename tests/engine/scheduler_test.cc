@@ -118,6 +118,27 @@ TEST_CASE("what prompts have in common is computed once") {
   CHECK(outcomes.of(9).tokens == alone(longer, greedy(8)).tokens);
 }
 
+TEST_CASE("requests of different scopes share nothing") {
+  auto scheduler = Scheduler::create(demo(), small(4, 2048)).value();
+  const auto prompt = tokens_of(kStory);
+  Outcomes outcomes;
+  for (int i = 0; i < 4; ++i) {
+    Request request = outcomes.request(i, prompt, greedy(8));
+    request.cache_scope = static_cast<uint64_t>(i) % 2;
+    REQUIRE(scheduler.submit(std::move(request)));
+  }
+  finish(scheduler);
+  for (int i = 0; i < 4; ++i) {
+    CHECK(outcomes.of(i).timings.n_cached == (i < 2 ? 0 : prompt.size() - 1));
+    CHECK(outcomes.of(i).tokens == outcomes.of(0).tokens);
+  }
+  Request third = outcomes.request(9, prompt, greedy(8));
+  third.cache_scope = 2;
+  REQUIRE(scheduler.submit(std::move(third)));
+  finish(scheduler);
+  CHECK(outcomes.of(9).timings.n_cached == 0);
+}
+
 TEST_CASE("a small cache forgets what is kept, and never fails a request that fits") {
   auto scheduler = Scheduler::create(demo(), small(3, 384, 128, 32)).value();
   const auto story = tokens_of(kStory);

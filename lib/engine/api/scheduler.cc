@@ -127,11 +127,12 @@ bool Scheduler::Impl::worth_waiting(const Task& task) const {
   const std::span<const Token> prompt = task.request.prompt;
   uint32_t coming = 0;
   for (const auto& other : running) {
-    if (other->reads_prompt() && other->adapters == task.adapters)
+    const bool shares = other->adapters == task.adapters && other->request.cache_scope == task.request.cache_scope;
+    if (other->reads_prompt() && shares)
       coming = std::max(coming, engine::common_prefix(prompt.first(prompt.size() - 1), other->request.prompt));
   }
   constexpr uint32_t kWorthwhile = 16;
-  return coming > 0 && coming >= pool.longest_prefix(prompt, task.adapters) + kWorthwhile;
+  return coming > 0 && coming >= pool.longest_prefix(prompt, task.adapters, task.request.cache_scope) + kWorthwhile;
 }
 
 /// Gives waiting tasks sequences, first come first served.
@@ -162,7 +163,7 @@ void Scheduler::Impl::admit() {
 /// False: it ends at once.
 bool Scheduler::Impl::start(Task& task) {
   task.began = task.answered = Clock::now();
-  const auto begun = pool.begin(task.request.prompt, task.adapters);
+  const auto begun = pool.begin(task.request.prompt, task.adapters, task.request.cache_scope);
   if (!begun) {
     fail(task, begun.error());
     return true;

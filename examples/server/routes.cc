@@ -1,0 +1,70 @@
+#include "examples/server/routes.h"
+
+namespace quern::server {
+namespace {
+
+constexpr auto kOpenAi = ErrorStyle::openai, kLlama = ErrorStyle::llama, kOllama = ErrorStyle::ollama;
+
+constexpr Route kRoutes[] = {
+    {"GET", "/", root_page, kOllama, true, true},
+    {"GET", "/health", llama_health, kLlama, true, true},
+    {"GET", "/v1/health", llama_health, kLlama, true, true},
+
+    {"POST", "/v1/chat/completions", openai_chat, kOpenAi},
+    {"POST", "/chat/completions", openai_chat, kOpenAi},
+    {"POST", "/v1/completions", openai_completions, kOpenAi},
+    {"POST", "/v1/embeddings", openai_embeddings, kOpenAi},
+    {"GET", "/v1/models", openai_models, kOpenAi},
+    {"GET", "/models", openai_models, kOpenAi},
+    {"GET", "/v1/models/*", openai_model, kOpenAi},
+
+    {"GET", "/props", llama_props, kLlama},
+    {"GET", "/slots", llama_slots, kLlama},
+    {"GET", "/metrics", llama_metrics, kLlama},
+    {"POST", "/completion", llama_completion, kLlama},
+    {"POST", "/completions", llama_completion, kLlama},
+    {"POST", "/tokenize", llama_tokenize, kLlama},
+    {"POST", "/detokenize", llama_detokenize, kLlama},
+    {"POST", "/apply-template", llama_apply_template, kLlama},
+};
+
+bool matches(const Route& route, std::string_view path) {
+  const std::string_view own = route.path;
+  if (own.back() != '*') return own == path;
+  return path.size() >= own.size() && path.substr(0, own.size() - 1) == own.substr(0, own.size() - 1);
+}
+
+bool starts_with(std::string_view text, std::string_view start) { return text.substr(0, start.size()) == start; }
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+const Route* find_route(std::string_view method, std::string_view path, bool& path_known) {
+  path_known = false;
+  if (method == "HEAD") method = "GET";
+  for (const Route& route : kRoutes) {
+    if (!matches(route, path)) continue;
+    path_known = true;
+    if (method == route.method) return &route;
+  }
+  return nullptr;
+}
+
+ErrorStyle style_of(std::string_view path) {
+  for (const Route& route : kRoutes) {
+    if (matches(route, path)) return route.style;
+  }
+  return starts_with(path, "/api/") ? kOllama : starts_with(path, "/v1/") ? kOpenAi : kLlama;
+}
+
+std::string methods_of(std::string_view path) {
+  std::string out;
+  for (const Route& route : kRoutes) {
+    if (!matches(route, path)) continue;
+    out += (out.empty() ? "" : ", ") + std::string(route.method);
+  }
+  return out;
+}
+
+}  // namespace quern::server
