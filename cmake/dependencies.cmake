@@ -33,6 +33,9 @@ find_package(nlohmann_json 3.11 REQUIRED)
 
 if(QUERN_BUILD_CLI)
   find_package(CLI11 2.1 REQUIRED)
+  # The model store: downloads and checksums.
+  find_package(CURL 7.80 REQUIRED)
+  find_package(OpenSSL REQUIRED)
 endif()
 if(QUERN_BUILD_TESTS)
   find_package(doctest 2.4 REQUIRED)

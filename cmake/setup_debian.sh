@@ -12,7 +12,7 @@
 # shellcheck disable=SC2086,SC1091
 set -eu
 
-build_packages="g++ cmake ninja-build pkg-config libpcre2-dev nlohmann-json3-dev libcli11-dev"
+build_packages="g++ cmake ninja-build pkg-config libpcre2-dev nlohmann-json3-dev libcli11-dev libcurl4-openssl-dev libssl-dev"
 test_packages="doctest-dev python3"
 lint_packages="clang clang-format clang-tidy"
 highway_minimum=1.2

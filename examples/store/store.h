@@ -37,25 +37,25 @@ struct Details {
 /// One line of `list`.
 struct Entry {
   ModelName name;
-  std::string digest;       ///< SHA-256 of the manifest, 64 hexadecimal digits.
+  std::string digest{};     ///< SHA-256 of the manifest, 64 hexadecimal digits.
   uint64_t size_bytes = 0;  ///< All of the model's blobs, also those that others use too.
   int64_t modified_ns = 0;  ///< Nanoseconds since 1970, UTC.
-  Details details;
+  Details details{};
 };
 
 /// A model of the store, ready to be opened. Paths are absolute if the root is.
 struct StoredModel : Entry {
-  std::string path;                     ///< For quern::Model::open: a GGUF file (of several: the first), or a folder.
-  std::vector<std::string> adapters;    ///< For quern::Adapter::open.
-  std::vector<std::string> projectors;  ///< Of vision models; nothing here uses them yet.
-  std::string tmpl;                     ///< Jinja or Go (see is_jinja); empty: the file's own is meant.
-  std::string system;
-  std::string parameters_json;  ///< An object with the names of Ollama's options; "{}" if none.
-  std::vector<std::pair<std::string, std::string>> parameters;  ///< The same as text.
-  std::vector<std::string> licenses;
-  std::vector<Message> messages;
-  std::string requires_version;
-  std::string source;  ///< The address it was downloaded from, where it was a plain URL.
+  std::string path{};                     ///< For quern::Model::open: a GGUF file (of several: the first), or a folder.
+  std::vector<std::string> adapters{};    ///< For quern::Adapter::open.
+  std::vector<std::string> projectors{};  ///< Of vision models; nothing here uses them yet.
+  std::string tmpl{};                     ///< Jinja or Go (see is_jinja); empty: the file's own is meant.
+  std::string system{};
+  std::string parameters_json{};  ///< An object with the names of Ollama's options; "{}" if none.
+  std::vector<std::pair<std::string, std::string>> parameters{};  ///< The same as text.
+  std::vector<std::string> licenses{};
+  std::vector<Message> messages{};
+  std::string requires_version{};
+  std::string source{};  ///< The address it was downloaded from, where it was a plain URL.
 
   /// A Modelfile that makes this model again, with FROM as the path of its blob.
   Result<std::string> modelfile() const;
