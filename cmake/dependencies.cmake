@@ -34,8 +34,8 @@ find_package(nlohmann_json 3.11 REQUIRED)
 if(QUERN_BUILD_CLI)
   find_package(CLI11 2.1 REQUIRED)
   find_package(Boost 1.74 REQUIRED)  # Beast and Asio: headers alone
-  find_package(CURL REQUIRED)
-  find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+  find_package(CURL 7.80 REQUIRED)
+  find_package(OpenSSL REQUIRED COMPONENTS Crypto)  # the store's and the keys' SHA-256
 endif()
 if(QUERN_BUILD_TESTS)
   find_package(doctest 2.4 REQUIRED)
