@@ -27,8 +27,8 @@ ModelSpec spec_of(const store::StoredModel& model) {
   for (const auto& path : model.adapters) spec.adapters.emplace_back(path, 1.0F);
   if (store::is_jinja(model.tmpl)) spec.chat_template = model.tmpl;
   spec.system = model.system;
-  spec.parameters = Json::parse(model.parameters_json, nullptr, false);
-  if (!spec.parameters.is_object()) spec.parameters = Json::object();
+  spec.parameters = Input::parse(model.parameters_json, nullptr, false);
+  if (!spec.parameters.is_object()) spec.parameters = Input::object();
   for (const auto& message : model.messages) spec.messages.push_back({message.role, message.content});
   spec.digest = model.digest;
   spec.modified_at = time_text(model.modified_ns);

@@ -8,13 +8,13 @@ namespace {
 constexpr size_t kMaxMessages = 4096;
 constexpr const char* kNoTools = "calling tools is not supported yet";
 
-std::string read_content(const Json& message, const std::string& field) {
+std::string read_content(const Input& message, const std::string& field) {
   const auto it = message.find("content");
   if (it == message.end() || it->is_null()) return {};
   if (it->is_string()) return it->get<std::string>();
   if (!it->is_array()) bad_field(field + ".content", "expected a text or a list of parts");
   std::string text;
-  for (const Json& part : *it) {
+  for (const Input& part : *it) {
     if (!part.is_object()) bad_field(field + ".content", "expected parts like {\"type\": \"text\", \"text\": \"...\"}");
     const Fields own(part, field + ".content.");
     const std::string type = own.required_text("type");
@@ -34,7 +34,7 @@ void complete(const Host& host, std::vector<ChatMessage>& messages) {
   messages.insert(messages.begin(), before.begin(), before.end());
 }
 
-ChatOptions chat_options(const Json& kwargs) {
+ChatOptions chat_options(const Input& kwargs) {
   ChatOptions options;
   if (kwargs.is_object() && !kwargs.empty()) options.extra_json = dump(kwargs);
   return options;
@@ -43,14 +43,14 @@ ChatOptions chat_options(const Json& kwargs) {
 }  // namespace
 
 std::vector<ChatMessage> read_messages(const Fields& fields) {
-  const Json* list = fields.find("messages");
+  const Input* list = fields.find("messages");
   if (list == nullptr) bad_field(fields.name("messages"), "this field is required");
   if (!list->is_array() || list->empty()) bad_field(fields.name("messages"), "expected a list of at least one message");
   if (list->size() > kMaxMessages)
     bad_field(fields.name("messages"), "at most " + std::to_string(kMaxMessages) + " messages are taken");
   std::vector<ChatMessage> out;
   for (size_t i = 0; i < list->size(); ++i) {
-    const Json& item = (*list)[i];
+    const Input& item = (*list)[i];
     const std::string field = fields.name("messages") + "[" + std::to_string(i) + "]";
     if (!item.is_object()) bad_field(field, "expected an object with role and content");
     const Fields own(item, field + ".");
@@ -67,14 +67,14 @@ std::vector<ChatMessage> read_messages(const Fields& fields) {
   return out;
 }
 
-std::vector<Token> conversation_tokens(const Host& host, std::vector<ChatMessage> messages, const Json& kwargs) {
+std::vector<Token> conversation_tokens(const Host& host, std::vector<ChatMessage> messages, const Input& kwargs) {
   complete(host, messages);
   auto tokens = host.chat_tokens(messages, chat_options(kwargs));
   if (!tokens) throw api_error(tokens.error());
   return std::move(*tokens);
 }
 
-std::string conversation_text(const Host& host, std::vector<ChatMessage> messages, const Json& kwargs) {
+std::string conversation_text(const Host& host, std::vector<ChatMessage> messages, const Input& kwargs) {
   complete(host, messages);
   auto text = host.chat_text(messages, chat_options(kwargs));
   if (!text) throw api_error(text.error());
@@ -83,19 +83,19 @@ std::string conversation_text(const Host& host, std::vector<ChatMessage> message
 
 void refuse_unsupported(const Fields& fields) {
   for (const char* name : {"tools", "functions", "tool_choice", "function_call"}) {
-    const Json* value = fields.find(name);
+    const Input* value = fields.find(name);
     if (value == nullptr || *value == "auto") continue;  // "auto" of no tools calls none
     fields.refuse(name, kNoTools);
   }
   const char* kNoStructure = "structured output is not supported yet: only {\"type\": \"text\"} is";
-  if (const Json* format = fields.find("response_format")) {
-    const bool text = format->is_object() && format->value("type", Json()) == "text";
+  if (const Input* format = fields.find("response_format")) {
+    const bool text = format->is_object() && format->value("type", Input()) == "text";
     if (!text) fields.refuse("response_format", kNoStructure);
   }
   for (const char* name : {"grammar", "json_schema", "guided_json", "guided_regex"}) fields.refuse(name, kNoStructure);
   fields.refuse("audio", "sound is not supported");
-  if (const Json* modalities = fields.find("modalities")) {
-    if (*modalities != Json::array({"text"})) bad_field(fields.name("modalities"), "only [\"text\"] is supported");
+  if (const Input* modalities = fields.find("modalities")) {
+    if (*modalities != Input::array({"text"})) bad_field(fields.name("modalities"), "only [\"text\"] is supported");
   }
 }
 

@@ -49,17 +49,17 @@ std::string error_body(const ApiError& error, ErrorStyle style) {
   const std::string message = error.what();
   switch (style) {
     case ErrorStyle::openai:
-      return dump({{"error",
-                    {{"message", message},
-                     {"type", error_type(error.status)},
-                     {"param", text_or_null(error.param)},
-                     {"code", text_or_null(error.code)}}}});
+      return dump(Json{{"error",
+                        {{"message", message},
+                         {"type", error_type(error.status)},
+                         {"param", text_or_null(error.param)},
+                         {"code", text_or_null(error.code)}}}});
     case ErrorStyle::llama:
-      return dump({{"error", {{"code", error.status}, {"message", message}, {"type", error_type(error.status)}}}});
+      return dump(Json{{"error", {{"code", error.status}, {"message", message}, {"type", error_type(error.status)}}}});
     case ErrorStyle::ollama:
       break;
   }
-  return dump({{"error", message}});
+  return dump(Json{{"error", message}});
 }
 
 HttpResponse error_response(const ApiError& error, ErrorStyle style) {

@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kMaxStops = 16, kMaxStopBytes = 1024;
 constexpr size_t kMaxBiases = 65536;
 
-std::string shown(const Json& value) {
+std::string shown(const Input& value) {
   std::string text = dump(value);
   constexpr size_t kMost = 60;
   if (text.size() <= kMost) return text;
@@ -84,7 +84,7 @@ std::string read_order(const Fields& fields) {
   return order;
 }
 
-float bias_value(const Json& value, const std::string& field) {
+float bias_value(const Input& value, const std::string& field) {
   if (value.is_boolean() && !value.get<bool>()) return -std::numeric_limits<float>::infinity();
   if (!value.is_number()) bad_field(field, "expected a number, found " + shown(value));
   const double bias = value.get<double>();
@@ -101,13 +101,13 @@ Token checked_token(int64_t token, const Model& model, const std::string& field)
 
 }  // namespace
 
-const Json* Fields::find(const char* field) const {
+const Input* Fields::find(const char* field) const {
   const auto it = object_.find(field);
   return it == object_.end() || it->is_null() ? nullptr : &*it;
 }
 
 std::optional<std::string> Fields::text(const char* field) const {
-  const Json* value = find(field);
+  const Input* value = find(field);
   if (value == nullptr) return std::nullopt;
   if (!value->is_string()) bad_field(name(field), "expected a string, found " + shown(*value));
   return value->get<std::string>();
@@ -120,14 +120,14 @@ std::string Fields::required_text(const char* field) const {
 }
 
 std::optional<bool> Fields::flag(const char* field) const {
-  const Json* value = find(field);
+  const Input* value = find(field);
   if (value == nullptr) return std::nullopt;
   if (!value->is_boolean()) bad_field(name(field), "expected true or false, found " + shown(*value));
   return value->get<bool>();
 }
 
 std::optional<int64_t> Fields::integer(const char* field, int64_t least, int64_t most) const {
-  const Json* value = find(field);
+  const Input* value = find(field);
   if (value == nullptr) return std::nullopt;
   if (!value->is_number()) bad_field(name(field), "expected a whole number, found " + shown(*value));
   const double number = value->get<double>();
@@ -139,7 +139,7 @@ std::optional<int64_t> Fields::integer(const char* field, int64_t least, int64_t
 }
 
 std::optional<double> Fields::number(const char* field, double least, double most) const {
-  const Json* value = find(field);
+  const Input* value = find(field);
   if (value == nullptr) return std::nullopt;
   if (!value->is_number()) bad_field(name(field), "expected a number, found " + shown(*value));
   const double number = value->get<double>();
@@ -149,14 +149,14 @@ std::optional<double> Fields::number(const char* field, double least, double mos
 }
 
 std::vector<std::string> Fields::texts(const char* field, size_t most) const {
-  const Json* value = find(field);
+  const Input* value = find(field);
   if (value == nullptr) return {};
   if (value->is_string()) return {value->get<std::string>()};
   if (!value->is_array()) bad_field(name(field), "expected a string or a list of strings, found " + shown(*value));
   if (value->size() > most)
     bad_field(name(field), "at most " + std::to_string(most) + " are taken, found " + std::to_string(value->size()));
   std::vector<std::string> out;
-  for (const Json& item : *value) {
+  for (const Input& item : *value) {
     if (!item.is_string()) bad_field(name(field), "expected strings, found " + shown(item));
     out.push_back(item.get<std::string>());
   }
@@ -164,14 +164,14 @@ std::vector<std::string> Fields::texts(const char* field, size_t most) const {
 }
 
 std::optional<Fields> Fields::object(const char* field) const {
-  const Json* value = find(field);
+  const Input* value = find(field);
   if (value == nullptr) return std::nullopt;
   if (!value->is_object()) bad_field(name(field), "expected an object, found " + shown(*value));
   return Fields(*value, prefix_ + field + ".");
 }
 
 void Fields::refuse(const char* field, const char* why) const {
-  const Json* value = find(field);
+  const Input* value = find(field);
   if (value == nullptr) return;
   const bool nothing = (value->is_structured() && value->empty()) || (value->is_boolean() && !value->get<bool>()) ||
                        (value->is_string() && (value->get_ref<const std::string&>() == "none" ||
@@ -199,7 +199,7 @@ void read_sampler(const Fields& fields, SamplerOptions& options) {
 }
 
 void read_logit_bias(const Fields& fields, const Model& model, SamplerOptions& options) {
-  const Json* value = fields.find("logit_bias");
+  const Input* value = fields.find("logit_bias");
   if (value == nullptr) return;
   const std::string field = fields.name("logit_bias");
   if (!value->is_structured()) bad_field(field, "expected an object of token ids and biases, found " + shown(*value));
@@ -212,7 +212,7 @@ void read_logit_bias(const Fields& fields, const Model& model, SamplerOptions& o
     }
     return;
   }
-  for (const Json& item : *value) {
+  for (const Input& item : *value) {
     if (!item.is_array() || item.size() != 2) bad_field(field, "expected pairs [token, bias], found " + shown(item));
     const float bias = bias_value(item[1], field);
     if (item[0].is_number_integer()) {
@@ -236,10 +236,10 @@ std::vector<std::string> read_stop(const Fields& fields) {
   return stops;
 }
 
-std::vector<Token> read_tokens(const Json& list, const Model& model, const std::string& field) {
+std::vector<Token> read_tokens(const Input& list, const Model& model, const std::string& field) {
   std::vector<Token> out;
   out.reserve(list.size());
-  for (const Json& item : list) {
+  for (const Input& item : list) {
     if (!item.is_number_integer()) bad_field(field, "expected tokens, found " + shown(item));
     out.push_back(checked_token(item.get<int64_t>(), model, field));
   }

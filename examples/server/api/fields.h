@@ -16,9 +16,10 @@ namespace quern::server {
 /// Borrows the object. A field that is absent or null is not there. All throw ApiError 400.
 class Fields {
  public:
-  explicit Fields(const Json& object, std::string prefix = {}) : object_(object), prefix_(std::move(prefix)) {}
+  explicit Fields(const Input& object, std::string prefix = {}) : object_(object), prefix_(std::move(prefix)) {}
+  explicit Fields(const Json& object, std::string prefix = {}) = delete;  // would borrow a copy
 
-  const Json* find(const char* name) const;  ///< Null if it is not there.
+  const Input* find(const char* name) const;  ///< Null if it is not there.
   bool has(const char* name) const { return find(name) != nullptr; }
   std::string name(const char* field) const { return prefix_ + field; }
 
@@ -32,13 +33,13 @@ class Fields {
   std::vector<std::string> texts(const char* name, size_t most) const;
   /// An object's fields; nothing if it is not there.
   std::optional<Fields> object(const char* name) const;
-  const Json& json() const { return object_; }
+  const Input& json() const { return object_; }
 
   /// For what is not served here: null, false, "none", [] and {} are as good as absent.
   void refuse(const char* name, const char* why) const;
 
  private:
-  const Json& object_;
+  const Input& object_;
   std::string prefix_;
 };
 
@@ -50,6 +51,6 @@ void read_logit_bias(const Fields& fields, const Model& model, SamplerOptions& o
 /// `stop`: at most 16 texts of 1 KiB.
 std::vector<std::string> read_stop(const Fields& fields);
 /// A token list, checked against the vocabulary.
-std::vector<Token> read_tokens(const Json& list, const Model& model, const std::string& field);
+std::vector<Token> read_tokens(const Input& list, const Model& model, const std::string& field);
 
 }  // namespace quern::server

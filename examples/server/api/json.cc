@@ -30,14 +30,16 @@ size_t too_deep(std::string_view text) {
 }  // namespace
 
 std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Input& json) { return json.dump(-1, ' ', false, Input::error_handler_t::replace); }
 
-Json parse_body(std::string_view body) {
-  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return Json::object();
+Input parse_body(std::string_view body) {
+  if (body.find_first_not_of(" \t\r\n") == std::string_view::npos) return Input::object();
+  if (body.find('\0') != std::string_view::npos) throw ApiError(400, "the body is not JSON: it has a byte of value 0");
   if (const size_t at = too_deep(body); at != std::string_view::npos)
     throw ApiError(400, "the body is not accepted: nested more than " + std::to_string(kMaxDepth) + " deep at byte " +
                             std::to_string(at));
   try {
-    Json json = Json::parse(body);
+    Input json = Input::parse(body);
     if (!json.is_object()) throw ApiError(400, "the body must be a JSON object");
     return json;
   } catch (const nlohmann::json::parse_error& error) {

@@ -102,7 +102,7 @@ class CompletionFormat : public Format {
 }  // namespace
 
 void llama_completion(const std::shared_ptr<Call>& call) {
-  const auto body = std::make_shared<Json>(parse_body(call->request().body));
+  const auto body = std::make_shared<Input>(parse_body(call->request().body));
   const Fields fields(*body);
   refuse_unsupported(fields);
   with_model(call, fields.text("model").value_or(""), std::nullopt, [=](const std::shared_ptr<Lease>& lease) {

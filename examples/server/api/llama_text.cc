@@ -32,7 +32,7 @@ Json piece_json(const Tokenizer& tokenizer, Token token) {
 }  // namespace
 
 void llama_tokenize(const std::shared_ptr<Call>& call) {
-  const auto body = std::make_shared<Json>(parse_body(call->request().body));
+  const auto body = std::make_shared<Input>(parse_body(call->request().body));
   const Fields fields(*body);
   with_model(call, fields.text("model").value_or(""), std::nullopt, [=](const std::shared_ptr<Lease>& lease) {
     const Fields request(*body);
@@ -49,10 +49,10 @@ void llama_tokenize(const std::shared_ptr<Call>& call) {
 }
 
 void llama_detokenize(const std::shared_ptr<Call>& call) {
-  const auto body = std::make_shared<Json>(parse_body(call->request().body));
+  const auto body = std::make_shared<Input>(parse_body(call->request().body));
   const Fields fields(*body);
   with_model(call, fields.text("model").value_or(""), std::nullopt, [=](const std::shared_ptr<Lease>& lease) {
-    const Json* list = Fields(*body).find("tokens");
+    const Input* list = Fields(*body).find("tokens");
     if (list == nullptr || !list->is_array()) bad_field("tokens", "expected a list of tokens");
     const auto tokens = read_tokens(*list, (*lease)->model(), "tokens");
     call->answer({{"content", (*lease)->model().tokenizer().detokenize(tokens, true)}});
@@ -60,13 +60,13 @@ void llama_detokenize(const std::shared_ptr<Call>& call) {
 }
 
 void llama_apply_template(const std::shared_ptr<Call>& call) {
-  const auto body = std::make_shared<Json>(parse_body(call->request().body));
+  const auto body = std::make_shared<Input>(parse_body(call->request().body));
   const Fields fields(*body);
   refuse_unsupported(fields);
   with_model(call, fields.text("model").value_or(""), std::nullopt, [=](const std::shared_ptr<Lease>& lease) {
     const Fields request(*body);
     const auto kwargs = request.object("chat_template_kwargs");
-    call->answer({{"prompt", conversation_text(**lease, read_messages(request), kwargs ? kwargs->json() : Json())}});
+    call->answer({{"prompt", conversation_text(**lease, read_messages(request), kwargs ? kwargs->json() : Input())}});
   });
 }
 

@@ -88,7 +88,7 @@ bool wants_usage(const Fields& fields, bool stream) {
 }
 
 std::optional<KeepAlive> read_keep_alive(const Fields& fields) {
-  const Json* value = fields.find("keep_alive");
+  const Input* value = fields.find("keep_alive");
   if (value == nullptr) return std::nullopt;
   const std::string text = value->is_number() ? dump(*value) : fields.required_text("keep_alive");
   const auto time = parse_keep_alive(text);

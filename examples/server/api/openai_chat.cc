@@ -99,7 +99,7 @@ class ChatFormat : public Format {
 }  // namespace
 
 void openai_chat(const std::shared_ptr<Call>& call) {
-  const auto body = std::make_shared<Json>(parse_body(call->request().body));
+  const auto body = std::make_shared<Input>(parse_body(call->request().body));
   const Fields fields(*body);
   refuse_unsupported(fields);
   auto messages = std::make_shared<std::vector<ChatMessage>>(read_messages(fields));
@@ -116,7 +116,7 @@ void openai_chat(const std::shared_ptr<Call>& call) {
     if (top && !logprobs) bad_field("top_logprobs", "needs \"logprobs\": true");
     if (logprobs) plan.options.n_logprobs = static_cast<int32_t>(top.value_or(0));
     const auto kwargs = request.object("chat_template_kwargs");
-    plan.prompts.push_back(conversation_tokens(**lease, *messages, kwargs ? kwargs->json() : Json()));
+    plan.prompts.push_back(conversation_tokens(**lease, *messages, kwargs ? kwargs->json() : Input()));
     plan.lease = lease;
     auto format = std::make_unique<ChatFormat>(lease, (*lease)->spec().name, logprobs, usage, plan.n);
     generate(call, std::move(plan), std::move(format));

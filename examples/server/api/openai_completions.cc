@@ -120,10 +120,10 @@ class TextFormat : public Format {
 }  // namespace
 
 std::vector<std::vector<Token>> read_prompts(const Fields& fields, const Host& host) {
-  const Json* prompt = fields.find("prompt");
+  const Input* prompt = fields.find("prompt");
   const std::string field = fields.name("prompt");
   if (prompt == nullptr) bad_field(field, "this field is required");
-  const auto one = [&](const Json& json) -> std::vector<Token> {
+  const auto one = [&](const Input& json) -> std::vector<Token> {
     if (json.is_string()) return host.model().tokenizer().tokenize(json.get<std::string>(), {true, true});
     if (json.is_array() && !json.empty() && json[0].is_number()) return read_tokens(json, host.model(), field);
     bad_field(field, "expected a text, a list of tokens, or a list of these");
@@ -133,7 +133,7 @@ std::vector<std::vector<Token>> read_prompts(const Fields& fields, const Host& h
   if (several && prompt->size() > kMaxPrompts)
     bad_field(field, "at most " + std::to_string(kMaxPrompts) + " are taken");
   if (several) {
-    for (const Json& item : *prompt) out.push_back(one(item));
+    for (const Input& item : *prompt) out.push_back(one(item));
   } else {
     out.push_back(one(*prompt));
   }
@@ -144,7 +144,7 @@ std::vector<std::vector<Token>> read_prompts(const Fields& fields, const Host& h
 }
 
 void openai_completions(const std::shared_ptr<Call>& call) {
-  const auto body = std::make_shared<Json>(parse_body(call->request().body));
+  const auto body = std::make_shared<Input>(parse_body(call->request().body));
   const Fields fields(*body);
   refuse_unsupported(fields);
   fields.refuse("suffix", "filling in between is not supported");

@@ -24,10 +24,10 @@ std::string base64(const std::vector<float>& values) {
 }  // namespace
 
 std::vector<std::vector<Token>> read_inputs(const Fields& fields, const char* name, const Host& host) {
-  const Json* input = fields.find(name);
+  const Input* input = fields.find(name);
   const std::string field = fields.name(name);
   if (input == nullptr) bad_field(field, "this field is required");
-  const auto one = [&](const Json& json) -> std::vector<Token> {
+  const auto one = [&](const Input& json) -> std::vector<Token> {
     if (json.is_string()) return host.model().tokenizer().tokenize(json.get<std::string>(), {true, true});
     if (json.is_array() && !json.empty() && json[0].is_number()) return read_tokens(json, host.model(), field);
     bad_field(field, "expected a text, a list of tokens, or a list of these");
@@ -36,7 +36,7 @@ std::vector<std::vector<Token>> read_inputs(const Fields& fields, const char* na
   if (!input->is_array() || input->empty()) bad_field(field, "expected a text, or a list of at least one");
   if (input->size() > kMaxTexts) bad_field(field, "at most " + std::to_string(kMaxTexts) + " texts are taken");
   std::vector<std::vector<Token>> out;
-  for (const Json& item : *input) out.push_back(one(item));
+  for (const Input& item : *input) out.push_back(one(item));
   return out;
 }
 
@@ -52,7 +52,7 @@ std::vector<float> shortened(const Embedding& embedding, std::optional<int64_t> 
 }
 
 void openai_embeddings(const std::shared_ptr<Call>& call) {
-  const auto body = std::make_shared<Json>(parse_body(call->request().body));
+  const auto body = std::make_shared<Input>(parse_body(call->request().body));
   const Fields fields(*body);
   const std::string encoding = fields.text("encoding_format").value_or("float");
   if (encoding != "float" && encoding != "base64") bad_field("encoding_format", "expected float or base64");

@@ -24,7 +24,7 @@ struct ModelSpec {
   std::vector<std::pair<std::string, float>> adapters{};  ///< paths and scales
   std::string chat_template{};                            ///< Jinja; empty: the model's own
   std::string system{};                                   ///< system message
-  Json parameters = Json::object();                       ///< defaults of a request, in Ollama's names
+  Input parameters = Input::object();                     ///< defaults of a request, in Ollama's names
   std::vector<ChatMessage> messages{};                    ///< that begin every conversation
   std::string digest{};                                   ///< of the store; empty for a path
   std::string modified_at{};                              ///< RFC 3339
