@@ -118,6 +118,24 @@ TEST_CASE("what prompts have in common is computed once") {
   CHECK(outcomes.of(9).tokens == alone(longer, greedy(8)).tokens);
 }
 
+TEST_CASE("requests that are cancelled while they wait do not disturb those behind them") {
+  auto scheduler = Scheduler::create(demo(), small(4, 2048)).value();
+  const auto prompt = tokens_of(kStory);
+  Outcomes outcomes;
+  const CancelToken gone;
+  for (int i = 0; i < 6; ++i) {
+    auto options = greedy(8);
+    if (i % 2 == 0) options.cancel = gone;
+    REQUIRE(scheduler.submit(outcomes.request(i, prompt, options)));
+  }
+  gone.cancel();
+  finish(scheduler);
+  for (int i = 0; i < 6; ++i) {
+    CHECK(outcomes.of(i).stop_reason == (i % 2 == 0 ? StopReason::cancelled : StopReason::length));
+    CHECK(outcomes.of(i).tokens.size() == (i % 2 == 0 ? 0 : 8));
+  }
+}
+
 TEST_CASE("requests of different scopes share nothing") {
   auto scheduler = Scheduler::create(demo(), small(4, 2048)).value();
   const auto prompt = tokens_of(kStory);

@@ -156,6 +156,7 @@ void Scheduler::Impl::admit() {
     running.push_back(std::move(*it));
     it = queue.erase(it);
     if (cancelled || !start(task)) end(task);
+    sweep();  // what has ended already must not be looked at as running
   }
   stats.n_queued = static_cast<uint32_t>(queue.size());
 }
@@ -290,7 +291,6 @@ Result<bool> Scheduler::Impl::step() {
   }
   sweep();
   admit();
-  sweep();
   const Status status = decode();
   if (!status) {
     fail_all(status.error());
