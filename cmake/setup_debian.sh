@@ -14,21 +14,29 @@ set -eu
 
 build_packages="g++ cmake ninja-build pkg-config libpcre2-dev nlohmann-json3-dev libcli11-dev libboost-dev libcurl4-openssl-dev libssl-dev"
 test_packages="doctest-dev python3"
+# The tests of the chat page: a browser, and node where there is none. Without them those tests are skipped.
+browser_packages="chromium"
+node_packages="nodejs npm"
 lint_packages="clang clang-format clang-tidy"
 highway_minimum=1.2
 
 wanted=""
+optional=""
 for group in "${@:-build}"; do
   case $group in
     build) wanted="$wanted $build_packages" ;;
-    test) wanted="$wanted $test_packages" ;;
+    test)
+      wanted="$wanted $test_packages"
+      command -v chromium >/dev/null 2>&1 || optional="$optional $browser_packages"
+      command -v node >/dev/null 2>&1 || optional="$optional $node_packages"
+      ;;
     lint) wanted="$wanted $lint_packages" ;;
     *) echo "setup: unknown group '$group' (known: build, test, lint)" >&2; exit 2 ;;
   esac
 done
 
 if ! command -v dpkg-query >/dev/null 2>&1 || ! command -v apt-get >/dev/null 2>&1; then
-  echo "setup: no apt here. Please install the equivalents of:$wanted"
+  echo "setup: no apt here. Please install the equivalents of:$wanted$optional"
   echo "setup: and Highway >= $highway_minimum (https://github.com/google/highway); without it CMake downloads and builds it."
   exit 0
 fi
@@ -47,7 +55,8 @@ highway_ready() {
 }
 
 todo=$(missing $wanted)
-if [ -z "$todo" ] && highway_ready; then
+todo_optional=$(missing $optional)
+if [ -z "$todo$todo_optional" ] && highway_ready; then
   exit 0
 fi
 
@@ -86,6 +95,10 @@ run_apt update || echo "setup: apt-get update failed, going on with the lists at
 
 if [ -n "$todo" ]; then
   install_packages $todo
+fi
+
+if [ -n "$todo_optional" ]; then
+  install_packages $todo_optional || echo "setup: going on without$todo_optional: the tests that need them are skipped"
 fi
 
 # The $(...) are apt's. Prints "URI keyring" of the first http(s) source of this release's main archive.

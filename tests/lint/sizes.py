@@ -38,7 +38,7 @@ def functions(text):
 def main():
     root, errors, notes, checked = sys.argv[1], [], [], 0
     places = ["lib", "include", "capi", "examples", "tests", "bindings"]
-    for path in tree.files(root, places, tree.CODE + (".py", ".sh")):
+    for path in tree.files(root, places, tree.CODE + (".py", ".sh", ".mjs", ".css")):
         checked += 1
         text = tree.read(root, path)
         lines = text.count("\n")

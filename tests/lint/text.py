@@ -9,7 +9,8 @@ import sys
 
 import tree
 
-TEXT = tree.CODE + (".py", ".sh", ".cmake", ".txt", ".md", ".def", ".glsl", ".comp", ".json", ".in", ".symbols")
+TEXT = tree.CODE + (".py", ".sh", ".cmake", ".txt", ".md", ".def", ".glsl", ".comp", ".json", ".in", ".symbols",
+                    ".mjs", ".css", ".html")
 PLACES = ["lib", "include", "capi", "examples", "tests", "bindings", "cmake", "conan"]
 # Sources of models, corpora and golden texts are data: taken as they are.
 DATA = ("tests/data/", "tests/golden/", "examples/models/", "tests/fuzz/corpus/")

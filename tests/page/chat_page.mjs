@@ -1,0 +1,59 @@
+// What a user does on the page, in words that the tests share.
+import assert from 'node:assert/strict';
+
+export class ChatPage {
+  constructor(tab) {
+    this.tab = tab;
+  }
+
+  get text() {
+    return this.tab.locator('#composer-text');
+  }
+
+  async ready() {
+    await this.tab.waitForFunction(() => !document.querySelector('#model').disabled);
+  }
+
+  // Types a message and sends it; does not wait for the answer.
+  async ask(text) {
+    await this.text.fill(text);
+    await this.text.press('Enter');
+  }
+
+  async finished() {
+    await this.tab.waitForFunction(() => document.querySelector('#stop').hidden);
+  }
+
+  async say(text) {
+    await this.ask(text);
+    await this.finished();
+  }
+
+  messages(role) {
+    return this.tab.locator(`.message${role ? `.${role}` : ''}`);
+  }
+
+  // The texts of the messages that are shown.
+  async texts(role) {
+    const parts = await this.messages(role).evaluateAll((nodes) => nodes.map((node) => node.querySelector('.bubble, .markdown')?.innerText ?? ''));
+    return parts.map((text) => text.trim());
+  }
+
+  answer() {
+    return this.messages('assistant').last();
+  }
+
+  button(within, label) {
+    return within.getByRole('button', {name: label, exact: true});
+  }
+
+  // Waits until `condition` (a function in this process) holds.
+  async until(condition, what) {
+    const end = Date.now() + 8000;
+    while (Date.now() < end) {
+      if (await condition()) return;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.fail(`waited 8 s in vain: ${what}`);
+  }
+}
