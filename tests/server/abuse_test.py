@@ -270,6 +270,7 @@ def check_gone(server):
             if way == "reset": c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             if way == "half-close": c.shutdown(socket.SHUT_WR)
             if way in ("close", "reset"): c.close()
+        if way == "does not read": wait_for(lambda: n_running(server) > 0, 10, "nothing began")
         wait_for(lambda: n_running(server) == 0, 20, f"{way}: generations went on")
         made = n_generated(server) - before
         print(f"  {way}: {made} of {4 * 6400} tokens were generated")
