@@ -21,9 +21,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Server:
-    def __init__(self, quern, *flags):
+    def __init__(self, quern, *flags, model="demo"):
         environment = dict(os.environ, QUERN_MODELS="/nonexistent/quern")
-        self.process = subprocess.Popen([quern, "serve", "demo", "--port", "0", *flags], stderr=subprocess.PIPE, text=True,
+        self.process = subprocess.Popen([quern, "serve", model, "--port", "0", *flags], stderr=subprocess.PIPE, text=True,
                                         env=environment)
         self.port = None
         for line in self.process.stderr:
