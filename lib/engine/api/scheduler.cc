@@ -127,8 +127,8 @@ bool Scheduler::Impl::worth_waiting(const Task& task) const {
   const std::span<const Token> prompt = task.request.prompt;
   uint32_t coming = 0;
   for (const auto& other : running) {
-    const bool shares = other->adapters == task.adapters && other->request.cache_scope == task.request.cache_scope;
-    if (other->reads_prompt() && shares)
+    const bool alike = other->adapters == task.adapters && other->request.cache_scope == task.request.cache_scope;
+    if (other->reads_prompt() && alike)
       coming = std::max(coming, engine::common_prefix(prompt.first(prompt.size() - 1), other->request.prompt));
   }
   constexpr uint32_t kWorthwhile = 16;
