@@ -71,7 +71,7 @@ function retryAfter(response) {
 function serverError(status, error, retrySeconds) {
   const said = String(error.message ?? '');
   const kinds = `${error.type ?? ''} ${error.code ?? ''}`;
-  if (status === 401) return new ServerError('key', said || 'This server wants an API key.');
+  if (status === 401) return new ServerError('key', headers().Authorization ? 'The server did not accept the API key.' : 'This server wants an API key.');
   if (/context/.test(kinds) || (status === 400 && /context (size|length|window)/i.test(said))) {
     return new ServerError('context', said, {needed: error.n_prompt_tokens, size: error.n_ctx});
   }
