@@ -81,11 +81,12 @@ function serverError(status, error, retrySeconds) {
   return new ServerError('request', said || `The server refused the request (status ${status}).`);
 }
 
-// [{id, context}]: context is the model's size of context in tokens where the server tells it, else null.
+// [{id, context, loaded}]: context is the model's size of context in tokens where the server tells it, else null. A server tells
+// more of a model that is loaded (`meta`); to ask for the others' properties would load them.
 export async function listModels() {
   const body = await (await request('v1/models')).json();
   const data = Array.isArray(body.data) ? body.data : [];
-  return data.filter((model) => typeof model?.id === 'string' && model.id !== '').map(({id, meta}) => ({id, context: positive(meta?.n_ctx)}));
+  return data.filter((model) => typeof model?.id === 'string' && model.id !== '').map(({id, meta}) => ({id, context: positive(meta?.n_ctx), loaded: Boolean(meta)}));
 }
 
 // {context, samplers}: what the server does where a request does not say. Both may be empty: not every server tells.

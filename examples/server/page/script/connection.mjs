@@ -63,8 +63,9 @@ export class Connection {
     return this.defaults.get(model)?.samplers ?? {};
   }
 
-  async learnDefaults(model) {
-    if (model === '') return;
+  // `used`: the model has just answered, so it is loaded whatever the list said.
+  async learnDefaults(model, used = false) {
+    if (this.defaults.has(model) || !(used || this.models.find(({id}) => id === model)?.loaded)) return;
     try {
       this.defaults.set(model, await serverDefaults(model));
     } catch {

@@ -74,7 +74,8 @@ function makeView(block) {
 }
 
 function updateList(view, block) {
-  view.dom.classList.toggle('tight', block.tight);
+  if (block.tight) view.dom.className = 'tight';
+  else view.dom.removeAttribute('class');
   const {inside} = view;
   block.items.forEach((item, i) => {
     const old = inside[i];
