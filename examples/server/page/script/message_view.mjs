@@ -6,7 +6,7 @@ import {formatNumber} from './gauge.mjs';
 import {composes, grow} from './composer.mjs';
 import {MarkdownView} from './markdown_view.mjs';
 
-const speedText = (speed) => `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tokens/s`;
+const speedText = (speed) => `${speed < 10 ? speed.toFixed(1) : formatNumber(Math.round(speed))} tokens/s`;
 
 // "38 tokens/s · 412 tokens" for an answer, with what lies behind it as a tooltip.
 function figures(node) {
