@@ -25,18 +25,18 @@ export async function launch(options = {}) {
 }
 
 // A tab that remembers every violation of the page's policy, every error of its scripts and every request to elsewhere.
-export async function openTab(context, url) {
+// `allowed`: patterns of what a test expects on the console.
+export async function openTab(context, url, allowed = []) {
   const tab = await context.newPage();
   tab.setDefaultTimeout(10000);
   tab.problems = [];
-  tab.allowed = [];  // what a test expects on the console
   await tab.addInitScript(() => {
     globalThis.violations = [];
     document.addEventListener('securitypolicyviolation', (event) => globalThis.violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`));
   });
   tab.on('pageerror', (error) => tab.problems.push(`script: ${error.message}`));
   tab.on('console', (message) => {
-    if (message.type() === 'error' && !tab.allowed.some((pattern) => pattern.test(message.text()))) tab.problems.push(`console: ${message.text()}`);
+    if (message.type() === 'error' && !allowed.some((pattern) => pattern.test(message.text()))) tab.problems.push(`console: ${message.text()}`);
   });
   tab.on('request', (request) => {
     const address = request.url();

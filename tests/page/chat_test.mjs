@@ -151,6 +151,14 @@ suite.test('the chosen model is asked and remembered, and the gauge knows its co
   assert.equal(await tab.locator('#model').inputValue(), 'other:7b-q4_K_M');
 });
 
+suite.test('a model that is not loaded is not asked about before it is used', async ({page, server, tab}) => {
+  await page.ready();
+  await tab.locator('#model').selectOption('asleep');
+  await page.say('Hi');
+  await page.until(async () => / \/ 2,048$/.test(await tab.locator('#gauge-text').innerText()), 'the context, once the model has answered');
+  assert.deepEqual(server.propsOf, ['demo', 'asleep']);
+}, {prepare: (server) => server.models.push({id: 'asleep', object: 'model', created: 1, owned_by: 'quern'})});
+
 suite.test('the speed is measured where the server does not tell it', async ({page, server}) => {
   server.timings = false;
   server.answers = [{pieces: Array.from({length: 20}, () => 'x '), delay: 10}];

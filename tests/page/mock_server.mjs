@@ -19,11 +19,12 @@ export class MockServer {
     this.headers = [];    // their headers
     this.cancelled = 0;   // streams that the client left
     this.key = null;      // if set, requests need it
-    this.models = [{id: 'demo', object: 'model', created: 1, owned_by: 'quern', meta: {n_ctx: 4096}}, {id: 'other:7b-q4_K_M', object: 'model', created: 1, owned_by: 'quern'}];
+    this.models = [{id: 'demo', object: 'model', created: 1, owned_by: 'quern', meta: {n_ctx: 4096}}, {id: 'other:7b-q4_K_M', object: 'model', created: 1, owned_by: 'quern', meta: {n_ctx_train: 32768}}];
     this.failures = [];   // [{status, body, headers}]: used up one by one, before chat completions
     this.modelFailures = [];  // the same for /v1/models
     this.answers = [];    // one for each request; see stream()
     this.timings = true;
+    this.propsOf = [];    // the models whose properties were asked for
   }
 
   async start() {
@@ -60,6 +61,7 @@ export class MockServer {
     } else if (path === '/v1/models') {
       this.json(response, 200, {object: 'list', data: this.models});
     } else if (path === '/props') {
+      this.propsOf.push(new URL(request.url, this.url).searchParams.get('model'));
       this.json(response, 200, {default_generation_settings: {n_ctx: 2048, params: {temperature: 0.8, top_k: 40, top_p: 0.95}}});
     } else if (path === '/v1/chat/completions' && request.method === 'POST') {
       let text = '';

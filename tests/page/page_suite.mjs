@@ -19,8 +19,7 @@ export class PageSuite extends Suite {
       const server = new MockServer(process.argv[2]);
       await server.start();
       await prepare(server);
-      const tab = await openTab(context, `${server.url}/`);
-      tab.allowed.push(...allowed);
+      const tab = await openTab(context, `${server.url}/`, allowed);
       const page = new ChatPage(tab);
       try {
         await run({page, tab, server, context});

@@ -1,9 +1,11 @@
 // The parts of the page that need no browser: conversations as trees, settings, export and import, server-sent events.
 // usage: node units_test.mjs FOLDER_OF_THE_SCRIPTS
 import assert from 'node:assert/strict';
+import {webcrypto} from 'node:crypto';
 import {pathToFileURL} from 'node:url';
 import {Suite} from './harness.mjs';
 
+globalThis.crypto ??= webcrypto;  // node 18 has it under this name alone
 const scripts = pathToFileURL(`${process.argv[2]}/`);
 const load = (name) => import(new URL(name, scripts));
 const {addMessage, branchesOf, checkedConversation, choose, matchesSearch, messagesTo, newConversation, shownPath, splitReasoning} = await load('conversation.mjs');

@@ -71,7 +71,7 @@ function retryAfter(response) {
 function serverError(status, error, retrySeconds) {
   const said = String(error.message ?? '');
   const kinds = `${error.type ?? ''} ${error.code ?? ''}`;
-  if (status === 401) return new ServerError('key', said || 'This server wants an API key.');
+  if (status === 401) return new ServerError('key', headers().Authorization ? 'The server did not accept the API key.' : 'This server wants an API key.');
   if (/context/.test(kinds) || (status === 400 && /context (size|length|window)/i.test(said))) {
     return new ServerError('context', said, {needed: error.n_prompt_tokens, size: error.n_ctx});
   }
@@ -81,11 +81,12 @@ function serverError(status, error, retrySeconds) {
   return new ServerError('request', said || `The server refused the request (status ${status}).`);
 }
 
-// [{id, context}]: context is the model's size of context in tokens where the server tells it, else null.
+// [{id, context, loaded}]: context is the model's size of context in tokens where the server tells it, else null. A server tells
+// more of a model that is loaded (`meta`); to ask for the others' properties would load them.
 export async function listModels() {
   const body = await (await request('v1/models')).json();
   const data = Array.isArray(body.data) ? body.data : [];
-  return data.filter((model) => typeof model?.id === 'string' && model.id !== '').map(({id, meta}) => ({id, context: positive(meta?.n_ctx)}));
+  return data.filter((model) => typeof model?.id === 'string' && model.id !== '').map(({id, meta}) => ({id, context: positive(meta?.n_ctx), loaded: Boolean(meta)}));
 }
 
 // {context, samplers}: what the server does where a request does not say. Both may be empty: not every server tells.

@@ -279,6 +279,7 @@ class App {
     if (this.conversations.has(conversation.id)) this.store.save(conversation);
     this.thread.forget(node.id);
     this.draw();
+    if (!node.error) this.connection.learnDefaults(node.model, true);
     announce(node.error ? node.error : node.finish === 'stopped' ? 'Stopped.' : 'The answer is complete.');
   }
 

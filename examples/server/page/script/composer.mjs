@@ -2,6 +2,9 @@
 
 import {find} from './dom.mjs';
 
+// Whether a key belongs to an input method that composes a word (Japanese, say). Safari tells by the code alone.
+export const composes = (event) => event.isComposing || event.keyCode === 229;
+
 // Makes a text area as high as its text.
 export function grow(area) {
   area.style.height = 'auto';
@@ -26,10 +29,9 @@ export class Composer {
     this.update();
   }
 
-  // Enter sends; Shift+Enter, and Enter on a keyboard on the screen, begin a line. While a word is composed (Japanese, say)
-  // Enter belongs to the input method.
+  // Enter sends; Shift+Enter, and Enter on a keyboard on the screen, begin a line.
   key(event) {
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey || composes(event)) return;
     if (matchMedia('(pointer: coarse)').matches && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     this.submit();

@@ -36,7 +36,7 @@ export class Connection {
     if (!(error instanceof ServerError)) throw error;
     if (error.kind === 'key') {
       if (await this.askKey(error.message)) return this.connect();
-      showBanner('This server wants an API key.', {bad: true, action: {label: 'Enter a key', click: () => this.connect()}});
+      showBanner('Without an API key this server does not answer.', {bad: true, action: {label: 'Enter a key', click: () => this.connect()}});
       return;
     }
     if (error.kind === 'loading') showBanner('The model is being loaded. This can take a while\u2026');
@@ -63,8 +63,9 @@ export class Connection {
     return this.defaults.get(model)?.samplers ?? {};
   }
 
-  async learnDefaults(model) {
-    if (model === '') return;
+  // `used`: the model has just answered, so it is loaded whatever the list said.
+  async learnDefaults(model, used = false) {
+    if (this.defaults.has(model) || !(used || this.models.find(({id}) => id === model)?.loaded)) return;
     try {
       this.defaults.set(model, await serverDefaults(model));
     } catch {

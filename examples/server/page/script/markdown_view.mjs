@@ -74,7 +74,8 @@ function makeView(block) {
 }
 
 function updateList(view, block) {
-  view.dom.classList.toggle('tight', block.tight);
+  if (block.tight) view.dom.className = 'tight';
+  else view.dom.removeAttribute('class');
   const {inside} = view;
   block.items.forEach((item, i) => {
     const old = inside[i];
@@ -146,21 +147,22 @@ export class MarkdownView {
     this.root = root;
     this.views = [];
     this.text = '';
+    this.streaming = false;
     this.base = 0;         // where in the text the first block begins that may still change
     this.finished = 0;     // how many views lie before it
-    this.parsed = 0;       // characters looked at so far, all updates together: what the tests bound
   }
 
   // Shows `text`. Text that goes on from that of the last update costs only what is new and the last block.
   update(text, streaming) {
     const plain = text.replace(/\r\n?/g, '\n');
+    if (plain === this.text && streaming === this.streaming) return;
+    this.streaming = streaming;
     if (!plain.startsWith(this.text) || !streaming) {
       this.base = 0;
       this.finished = 0;
     }
     this.text = plain;
     const open = plain.slice(this.base);
-    this.parsed += open.length;
     const blocks = parseBlocks(open, {streaming});
     updateViews(this.root, this.views, blocks, this.finished);
     if (streaming) this.finish(open, blocks);

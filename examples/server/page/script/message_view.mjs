@@ -3,10 +3,10 @@
 import {branchesOf, splitReasoning} from './conversation.mjs';
 import {copyText, element, icon, iconButton} from './dom.mjs';
 import {formatNumber} from './gauge.mjs';
-import {grow} from './composer.mjs';
+import {composes, grow} from './composer.mjs';
 import {MarkdownView} from './markdown_view.mjs';
 
-const speedText = (speed) => `${speed < 10 ? speed.toFixed(1) : Math.round(speed)} tokens/s`;
+const speedText = (speed) => `${speed < 10 ? speed.toFixed(1) : formatNumber(Math.round(speed))} tokens/s`;
 
 // "38 tokens/s · 412 tokens" for an answer, with what lies behind it as a tooltip.
 function figures(node) {
@@ -164,7 +164,7 @@ export class MessageView {
       if (event.key === 'Escape') {
         event.stopPropagation();
         finish();
-      } else if (event.key === 'Enter' && !event.shiftKey && !event.isComposing && event.target === area) {
+      } else if (event.key === 'Enter' && !event.shiftKey && !composes(event) && event.target === area) {
         event.preventDefault();
         send();
       }

@@ -67,6 +67,6 @@ export class Thread {
     const buttons = kSuggestions.map((text) => element('button', {type: 'button', on: {click: () => this.actions.suggest(text)}}, text));
     const mark = find('.brand .mark').cloneNode(true);
     return element('div', {class: 'welcome'}, mark, element('h2', {}, 'What would you like to ask?'),
-      element('p', {}, 'The model runs on your own machine.'), element('div', {class: 'suggestions', role: 'group', 'aria-label': 'Suggestions'}, buttons));
+      element('p', {}, 'Answers come from the model on this server.'), element('div', {class: 'suggestions', role: 'group', 'aria-label': 'Suggestions'}, buttons));
   }
 }
