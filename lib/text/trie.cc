@@ -36,7 +36,7 @@ TrieTokenizer::TrieTokenizer(Vocab vocab) : Tokenizer(std::move(vocab)) {
   std::vector<TokenTrie::Entry> entries;
   for (size_t i = 0; i < texts.size(); ++i) {
     const auto id = static_cast<int32_t>(i);
-    if (!texts[i].empty() && is_ordinary(id)) entries.push_back({texts[i], id});
+    if (!texts[i].empty()) entries.push_back({texts[i], id});
   }
   trie_ = TokenTrie(std::move(entries));
 }

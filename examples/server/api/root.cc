@@ -10,7 +10,8 @@ void root_page(const std::shared_ptr<Call>& call) {
   if (accept != nullptr && accept->find("text/html") != std::string::npos) {
     response.content_type = "text/html; charset=utf-8";
     response.body = std::string(chat_page());
-    response.headers = {{"Content-Security-Policy", std::string(chat_page_policy())},
+    response.headers = {{"Vary", "Accept"},
+                        {"Content-Security-Policy", std::string(chat_page_policy())},
                         {"X-Content-Type-Options", "nosniff"},
                         {"X-Frame-Options", "DENY"},
                         {"Referrer-Policy", "no-referrer"},
