@@ -47,7 +47,7 @@ Window::Window(GtkApplication* application, const Arguments& arguments)
   if (path.empty() && !settings_.recent.empty()) path = settings_.recent.front();
   if (path.empty()) {
     set_state(State::empty);
-    transcript_.set_welcome("No model yet", "Choose a model file (GGUF) or a Hugging Face folder above.");
+    transcript_.set_welcome("No model yet", "Choose a model file (GGUF) above.");
   } else {
     load(path);
   }
