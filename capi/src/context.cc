@@ -40,7 +40,7 @@ quern_status read_decode_options(const quern_decode_options* given, DecodeOption
 
 quern_status read_context_options(const quern_context_options* given, ContextOptions& out) {
   quern_context_options o = QUERN_CONTEXT_OPTIONS_INIT;
-  QUERN_C_CHECK(read_options(given, o, "quern_context_options"));
+  QUERN_C_CHECK(read_options(given, o, "quern_context_options", offsetof(quern_context_options, n_checkpoints)));
   out.n_ctx = o.n_ctx;
   if (o.n_batch) out.n_batch = o.n_batch;
   if (o.n_seq_max) out.n_seq_max = o.n_seq_max;

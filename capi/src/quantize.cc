@@ -41,7 +41,7 @@ quern_status read_lists(const quern_quantize_options& o, quern::QuantizeOptions&
 
 quern_status read_quantize_options(const quern_quantize_options* given, quern::QuantizeOptions& out) {
   quern_quantize_options o = QUERN_QUANTIZE_OPTIONS_INIT;
-  QUERN_C_CHECK(read_options(given, o, "quern_quantize_options"));
+  QUERN_C_CHECK(read_options(given, o, "quern_quantize_options", offsetof(quern_quantize_options, target_size_bytes)));
   QUERN_C_CHECK(read_lists(o, out));
   std::string_view calibration;
   QUERN_C_CHECK(read_text(o.calibration, o.calibration_size, "calibration", calibration));
@@ -90,7 +90,7 @@ quern_status quern_get_quantization_type(size_t index, quern_quantization_type* 
     type.bits_per_weight = from.bits_per_weight;
     type.needs_imatrix = from.needs_imatrix ? 1 : 0;
     type.makes_folder = from.makes_folder ? 1 : 0;
-    return write_info(type, out, "quern_quantization_type");
+    return write_info(type, out, "quern_quantization_type", offsetof(quern_quantization_type, makes_folder));
   });
 }
 
@@ -129,7 +129,7 @@ quern_status quern_quantize_result_get_info(const quern_quantize_result* result,
       info.ppl = quality->ppl;
       info.source_ppl = quality->reference_ppl;
     }
-    return write_info(info, out, "quern_quantize_info");
+    return write_info(info, out, "quern_quantize_info", offsetof(quern_quantize_info, n_report_tokens));
   });
 }
 

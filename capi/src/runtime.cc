@@ -3,10 +3,6 @@
 
 using namespace quern::capi;
 
-namespace {
-constexpr size_t kFirstOptionsSize = offsetof(quern_runtime_options, processors);
-}
-
 extern "C" {
 
 quern_status quern_runtime_create(const quern_runtime_options* options, quern_runtime** out) {
@@ -14,7 +10,7 @@ quern_status quern_runtime_create(const quern_runtime_options* options, quern_ru
   *out = nullptr;
   return guard([&] {
     quern_runtime_options o = QUERN_RUNTIME_OPTIONS_INIT;
-    QUERN_C_CHECK(read_options(options, o, "quern_runtime_options", kFirstOptionsSize));
+    QUERN_C_CHECK(read_options(options, o, "quern_runtime_options", offsetof(quern_runtime_options, processors)));
     if (o.n_processors > 0) QUERN_C_NEED(o.processors);
     quern::RuntimeOptions wanted;
     wanted.n_threads = o.n_threads;

@@ -11,7 +11,7 @@ def files(root, folders, suffixes=CODE):
     found = []
     for folder in folders:
         for place, subfolders, names in os.walk(os.path.join(root, folder)):
-            subfolders[:] = [s for s in subfolders if not s.startswith((".", "build", "__pycache__"))]
+            subfolders[:] = [s for s in subfolders if not s.startswith((".", "build", "target", "__pycache__"))]
             found += [os.path.relpath(os.path.join(place, n), root) for n in names if n.endswith(suffixes)]
     return sorted(found)
 

@@ -1,0 +1,3 @@
+module example.org/quern
+
+go 1.19
