@@ -21,4 +21,16 @@ from .transformers import (AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConf
 __version__ = version()
 ChatSession = Chat
 
-__all__ = [name for name in dir() if not name.startswith("_") and name not in ("annotations",)]
+__all__ = [
+    "Adapter", "AdapterInfo", "ArgumentError", "AutoModelForCausalLM", "AutoTokenizer", "BitsAndBytesConfig",
+    "BusyError", "CancelToken", "CancelledError", "CausalLM", "Chat", "ChatSession", "ChatTemplate", "CheckProblem",
+    "CheckReport", "Comparison", "Context", "ContextFullError", "DeviceError", "Embedder", "Footprint",
+    "FormatError", "Generation", "GenerationFuture", "Imatrix", "ImatrixLayer", "ImatrixTensor", "InputOutputError",
+    "InternalError", "Llama", "LlamaDiskCache", "LlamaGrammar", "LlamaRAMCache", "LlamaState",
+    "LogitsProcessorList", "MinTokensLogitsProcessor", "Model", "ModelInfo", "NotFoundError", "OutOfMemoryError",
+    "Perplexity", "QuantizationType", "QuantizeQuality", "QuantizeResult", "QuantizedTensor", "QuernError",
+    "Running", "Runtime", "Sampler", "Scheduler", "SchedulerStats", "Step", "StoppingCriteriaList", "Stream",
+    "TensorInfo", "TextStream", "TextStreamer", "Timings", "Tokenizer", "UnsupportedError", "abi_version", "check",
+    "compare", "convert", "cosine_similarity", "from_pretrained", "perplexity", "quantization_types", "quantize",
+    "version",
+]

@@ -235,13 +235,15 @@ def chunks(llama: Any, id: str, created: int, *, prompt: Any, suffix: Any, logpr
 
 def joined(parts: Chunks) -> Dict[str, Any]:
     """The dictionary of a completion that is not streamed."""
-    text, marks, out = "", None, {}
+    text = ""
+    marks: Optional[Dict[str, Any]] = None
+    out: Dict[str, Any] = {}
     for out in parts:
         choice = out["choices"][0]
         text += choice["text"]
         if choice["logprobs"] is not None:
-            marks = choice["logprobs"] if marks is None else {key: marks[key] + value
-                                                             for key, value in choice["logprobs"].items()}
+            before = marks or {}
+            marks = {key: before.get(key, []) + value for key, value in choice["logprobs"].items()}
     n_prompt, n = len(parts.run.prompt), len(parts.run.completion)
     choice = {"text": text, "index": 0, "logprobs": marks, "finish_reason": parts.run.finish_reason}
     return {**out, "choices": [choice],

@@ -521,7 +521,7 @@ class Llama:
         return n
 
     @classmethod
-    def from_pretrained(cls, repo_id: str, filename: Optional[str] = None, additional_files: Optional[List[str]] = None,
+    def from_pretrained(cls, repo_id: str, filename: Optional[str], additional_files: Optional[List[str]] = None,
                         local_dir: Any = None, local_dir_use_symlinks: Any = "auto", cache_dir: Any = None,
                         **kwargs: Any) -> "Llama":
         """A file of a model repository, or of a local folder. `filename` may be a pattern ("*Q4_K_M.gguf")."""

@@ -180,10 +180,11 @@ class AutoTokenizer:
             pad = self.pad_token_id if self.pad_token_id is not None else self.eos_token_id
             if pad is None and any(len(one) < width for one in ids):
                 raise ValueError("padding needs a token: set pad_token")
-            for rows, value in ((ids, pad), (masks, 0)):
+            for rows, value in ((ids, pad or 0), (masks, 0)):
                 for i, row in enumerate(rows):
                     fill = [value] * (width - len(row))
                     rows[i] = fill + row if self.padding_side == "left" else row + fill
+        out: Dict[str, Any]
         if return_tensors:
             if len({len(one) for one in ids}) > 1:
                 raise ValueError("texts of different lengths make no array: ask for padding=True")
@@ -207,7 +208,7 @@ class AutoTokenizer:
             if self._template is None:
                 self._template = _quern.ChatTemplate(self._model)
             template = self._template
-        options = {"add_generation_prompt": add_generation_prompt, "extra": variables or None}
+        options: Dict[str, Any] = {"add_generation_prompt": add_generation_prompt, "extra": variables or None}
         if not tokenize:
             return template.render(conversation, **options)
         ids = template.tokenize(conversation, **options)
