@@ -9,13 +9,13 @@ import numpy.typing as npt
 from .results import (AdapterInfo, CheckReport, Comparison, Footprint, Generation, ImatrixLayer, ImatrixTensor, ModelInfo,
                       Perplexity, QuantizationType, QuantizeResult, SchedulerStats, Step, TensorInfo)
 
-Floats = npt.NDArray[np.float32]
-Path = Union[str, bytes, "os.PathLike[Any]"]
-Tokens = Union[Sequence[int], npt.NDArray[Any]]
-Prompt = Union[str, Tokens]
-Progress = Callable[[str, int, int], Any]
-Adapters = Sequence[Union["Adapter", Tuple["Adapter", float]]]
-Messages = Sequence[Mapping[str, str]]
+_Floats = npt.NDArray[np.float32]
+_Path = Union[str, bytes, "os.PathLike[Any]"]
+_Tokens = Union[Sequence[int], npt.NDArray[Any]]
+_Prompt = Union[str, _Tokens]
+_Progress = Callable[[str, int, int], Any]
+_Adapters = Sequence[Union["Adapter", Tuple["Adapter", float]]]
+_Messages = Sequence[Mapping[str, str]]
 
 
 class CancelToken:
@@ -40,13 +40,13 @@ class Runtime:
 
 class Model:
     def __init__(
-            self, path: Path, *, runtime: Optional[Runtime] = ..., use_mmap: bool = ..., repack: bool = ..., vocab_only:
-            bool = ..., quantize: Optional[str] = ..., double_quant: bool = ..., progress: Optional[Progress] = ...,
+            self, path: _Path, *, runtime: Optional[Runtime] = ..., use_mmap: bool = ..., repack: bool = ..., vocab_only:
+            bool = ..., quantize: Optional[str] = ..., double_quant: bool = ..., progress: Optional[_Progress] = ...,
             cancel: Optional[CancelToken] = ...) -> None: ...
     @staticmethod
     def open(
-            path: Path, *, runtime: Optional[Runtime] = ..., use_mmap: bool = ..., repack: bool = ..., vocab_only: bool
-            = ..., quantize: Optional[str] = ..., double_quant: bool = ..., progress: Optional[Progress] = ..., cancel:
+            path: _Path, *, runtime: Optional[Runtime] = ..., use_mmap: bool = ..., repack: bool = ..., vocab_only: bool
+            = ..., quantize: Optional[str] = ..., double_quant: bool = ..., progress: Optional[_Progress] = ..., cancel:
             Optional[CancelToken] = ...) -> Model: ...
     @property
     def info(self) -> ModelInfo: ...
@@ -68,7 +68,7 @@ class Model:
 
 
 class Adapter:
-    def __init__(self, model: Model, path: Path) -> None: ...
+    def __init__(self, model: Model, path: _Path) -> None: ...
     @property
     def info(self) -> AdapterInfo: ...
     def close(self) -> None: ...
@@ -78,8 +78,8 @@ class Adapter:
 
 class Tokenizer:
     def tokenize(self, text: Union[str, bytes], *, add_special: bool = ..., parse_special: bool = ...) -> List[int]: ...
-    def detokenize(self, tokens: Tokens, *, special: bool = ...) -> str: ...
-    def detokenize_bytes(self, tokens: Tokens, *, special: bool = ...) -> bytes: ...
+    def detokenize(self, tokens: _Tokens, *, special: bool = ...) -> str: ...
+    def detokenize_bytes(self, tokens: _Tokens, *, special: bool = ...) -> bytes: ...
     def piece(self, token: int, *, special: bool = ...) -> bytes: ...
     @property
     def n_tokens(self) -> int: ...
@@ -105,20 +105,20 @@ class TextStream:
 class ChatTemplate:
     def __init__(self, model: Model, source: Optional[str] = ...) -> None: ...
     def render(
-            self, messages: Messages, *, add_generation_prompt: bool = ..., extra: Optional[Mapping[str, Any]] = ...) -> str: ...
+            self, messages: _Messages, *, add_generation_prompt: bool = ..., extra: Optional[Mapping[str, Any]] = ...) -> str: ...
     def tokenize(
-            self, messages: Messages, *, add_generation_prompt: bool = ..., extra: Optional[Mapping[str, Any]] = ...) -> List[int]: ...
+            self, messages: _Messages, *, add_generation_prompt: bool = ..., extra: Optional[Mapping[str, Any]] = ...) -> List[int]: ...
 
 
 class Context:
     def __init__(
             self, model: Model, *, n_ctx: int = ..., n_batch: int = ..., n_seq_max: int = ..., type_k: str = ...,
-            type_v: str = ..., n_checkpoints: int = ..., adapters: Optional[Adapters] = ...) -> None: ...
+            type_v: str = ..., n_checkpoints: int = ..., adapters: Optional[_Adapters] = ...) -> None: ...
     def decode(
-            self, batch: Sequence[Sequence[Any]], *, progress: Optional[Progress] = ..., cancel: Optional[CancelToken] =
+            self, batch: Sequence[Sequence[Any]], *, progress: Optional[_Progress] = ..., cancel: Optional[CancelToken] =
             ...) -> None: ...
     def append(
-            self, tokens: Prompt, sequence: int = ..., all_logits: bool = ..., *, progress: Optional[Progress] = ...,
+            self, tokens: _Prompt, sequence: int = ..., all_logits: bool = ..., *, progress: Optional[_Progress] = ...,
             cancel: Optional[CancelToken] = ...) -> None: ...
     @property
     def n_logits(self) -> int: ...
@@ -135,9 +135,9 @@ class Context:
     @property
     def closed(self) -> bool: ...
     def generate(
-            self, prompt: Prompt, *, on_token: Optional[Callable[[Step], Any]] = ..., max_tokens: Optional[int] = ...,
-            stop: Union[str, Sequence[str]] = ..., logprobs: Optional[int] = ..., adapters: Optional[Adapters] = ...,
-            progress: Optional[Progress] = ..., cancel: Optional[CancelToken] = ..., seed: Optional[int] = ...,
+            self, prompt: _Prompt, *, on_token: Optional[Callable[[Step], Any]] = ..., max_tokens: Optional[int] = ...,
+            stop: Union[str, Sequence[str]] = ..., logprobs: Optional[int] = ..., adapters: Optional[_Adapters] = ...,
+            progress: Optional[_Progress] = ..., cancel: Optional[CancelToken] = ..., seed: Optional[int] = ...,
             temperature: float = ..., dynatemp_range: float = ..., dynatemp_exponent: float = ..., top_k: int = ...,
             top_p: float = ..., min_p: float = ..., typical_p: float = ..., top_n_sigma: float = ..., min_keep: int =
             ..., xtc_probability: float = ..., xtc_threshold: float = ..., penalty_last_n: int = ..., repeat_penalty:
@@ -146,8 +146,8 @@ class Context:
             Optional[Sequence[str]] = ..., mirostat: int = ..., mirostat_tau: float = ..., mirostat_eta: float = ...,
             ignore_eos: bool = ..., logit_bias: Optional[Mapping[int, float]] = ..., order: Optional[str] = ...) -> Generation: ...
     def stream(
-            self, prompt: Prompt, *, max_tokens: Optional[int] = ..., stop: Union[str, Sequence[str]] = ..., logprobs:
-            Optional[int] = ..., adapters: Optional[Adapters] = ..., progress: Optional[Progress] = ..., cancel:
+            self, prompt: _Prompt, *, max_tokens: Optional[int] = ..., stop: Union[str, Sequence[str]] = ..., logprobs:
+            Optional[int] = ..., adapters: Optional[_Adapters] = ..., progress: Optional[_Progress] = ..., cancel:
             Optional[CancelToken] = ..., seed: Optional[int] = ..., temperature: float = ..., dynatemp_range: float =
             ..., dynatemp_exponent: float = ..., top_k: int = ..., top_p: float = ..., min_p: float = ..., typical_p:
             float = ..., top_n_sigma: float = ..., min_keep: int = ..., xtc_probability: float = ..., xtc_threshold:
@@ -165,7 +165,7 @@ class Context:
     def sequence_fork(self, from_sequence: int, to_sequence: int) -> None: ...
     def sequence_save(self, sequence: int = ...) -> bytes: ...
     def sequence_restore(self, state: bytes, sequence: int = ...) -> None: ...
-    def set_adapters(self, adapters: Adapters, sequence: int = ...) -> None: ...
+    def set_adapters(self, adapters: _Adapters, sequence: int = ...) -> None: ...
     def clear(self) -> None: ...
     def close(self) -> None: ...
     def __enter__(self) -> Context: ...
@@ -206,11 +206,11 @@ class Stream:
 class Chat:
     def __init__(
             self, model: Model, system: Optional[str] = ..., *, n_ctx: int = ..., n_batch: int = ..., n_seq_max: int =
-            ..., type_k: str = ..., type_v: str = ..., n_checkpoints: int = ..., adapters: Optional[Adapters] = ...) -> None: ...
+            ..., type_k: str = ..., type_v: str = ..., n_checkpoints: int = ..., adapters: Optional[_Adapters] = ...) -> None: ...
     def send(
             self, message: str, *, on_token: Optional[Callable[[Step], Any]] = ..., max_tokens: Optional[int] = ...,
-            stop: Union[str, Sequence[str]] = ..., logprobs: Optional[int] = ..., adapters: Optional[Adapters] = ...,
-            progress: Optional[Progress] = ..., cancel: Optional[CancelToken] = ..., seed: Optional[int] = ...,
+            stop: Union[str, Sequence[str]] = ..., logprobs: Optional[int] = ..., adapters: Optional[_Adapters] = ...,
+            progress: Optional[_Progress] = ..., cancel: Optional[CancelToken] = ..., seed: Optional[int] = ...,
             temperature: float = ..., dynatemp_range: float = ..., dynatemp_exponent: float = ..., top_k: int = ...,
             top_p: float = ..., min_p: float = ..., typical_p: float = ..., top_n_sigma: float = ..., min_keep: int =
             ..., xtc_probability: float = ..., xtc_threshold: float = ..., penalty_last_n: int = ..., repeat_penalty:
@@ -220,7 +220,7 @@ class Chat:
             ignore_eos: bool = ..., logit_bias: Optional[Mapping[int, float]] = ..., order: Optional[str] = ...) -> Generation: ...
     def stream(
             self, message: str, *, max_tokens: Optional[int] = ..., stop: Union[str, Sequence[str]] = ..., logprobs:
-            Optional[int] = ..., adapters: Optional[Adapters] = ..., progress: Optional[Progress] = ..., cancel:
+            Optional[int] = ..., adapters: Optional[_Adapters] = ..., progress: Optional[_Progress] = ..., cancel:
             Optional[CancelToken] = ..., seed: Optional[int] = ..., temperature: float = ..., dynatemp_range: float =
             ..., dynatemp_exponent: float = ..., top_k: int = ..., top_p: float = ..., min_p: float = ..., typical_p:
             float = ..., top_n_sigma: float = ..., min_keep: int = ..., xtc_probability: float = ..., xtc_threshold:
@@ -245,15 +245,15 @@ class Chat:
 class Embedder:
     def __init__(
             self, model: Model, *, pooling: str = ..., normalize: int = ..., n_batch: int = ..., adapters:
-            Optional[Adapters] = ...) -> None: ...
+            Optional[_Adapters] = ...) -> None: ...
     @overload
     def embed(  # type: ignore[misc]
-            self, texts: Union[str, Sequence[int]], *, progress: Optional[Progress] = ..., cancel: Optional[CancelToken]
+            self, texts: Union[str, Sequence[int]], *, progress: Optional[_Progress] = ..., cancel: Optional[CancelToken]
             = ...) -> Floats: ...
     @overload
     def embed(
-            self, texts: Sequence[Union[str, Sequence[int]]], *, progress: Optional[Progress] = ..., cancel:
-            Optional[CancelToken] = ...) -> List[Floats]: ...
+            self, texts: Sequence[Union[str, Sequence[int]]], *, progress: Optional[_Progress] = ..., cancel:
+            Optional[CancelToken] = ...) -> List[_Floats]: ...
     @property
     def pooling(self) -> str: ...
     @property
@@ -266,13 +266,13 @@ class Embedder:
 
 
 class Imatrix:
-    def __init__(self, path: Optional[Path] = ...) -> None: ...
+    def __init__(self, path: Optional[_Path] = ...) -> None: ...
     def collect(
-            self, model: Model, tokens: Prompt, *, n_ctx: int = ..., n_batch: int = ..., first_chunk: int = ...,
+            self, model: Model, tokens: _Prompt, *, n_ctx: int = ..., n_batch: int = ..., first_chunk: int = ...,
             max_chunks: Optional[int] = ..., process_output: bool = ..., dataset: Optional[str] = ..., progress:
-            Optional[Progress] = ..., cancel: Optional[CancelToken] = ...) -> None: ...
+            Optional[_Progress] = ..., cancel: Optional[CancelToken] = ...) -> None: ...
     def merge(self, other: Imatrix) -> None: ...
-    def save(self, path: Path, format: str = ...) -> None: ...
+    def save(self, path: _Path, format: str = ...) -> None: ...
     @property
     def n_chunks(self) -> int: ...
     @property
@@ -293,9 +293,9 @@ class Scheduler:
     def __init__(
             self, model: Model, *, n_parallel: int = ..., max_queued: int = ..., n_ctx_request: int = ..., n_kept: int =
             ..., n_ctx: int = ..., n_batch: int = ..., n_seq_max: int = ..., type_k: str = ..., type_v: str = ...,
-            n_checkpoints: int = ..., adapters: Optional[Adapters] = ...) -> None: ...
+            n_checkpoints: int = ..., adapters: Optional[_Adapters] = ...) -> None: ...
     def _submit(
-            self, prompt: Prompt, on_end: Callable[[Optional[Generation], Optional[BaseException]], Any], **options: Any) -> int: ...
+            self, prompt: _Prompt, on_end: Callable[[Optional[Generation], Optional[BaseException]], Any], **options: Any) -> int: ...
     def step(self) -> bool: ...
     def run(self, stop: CancelToken) -> None: ...
     @property
@@ -306,31 +306,31 @@ class Scheduler:
 
 
 def check(
-        path: Path, *, runtime: Optional[Runtime] = ..., use_mmap: bool = ..., repack: bool = ..., quantize:
+        path: _Path, *, runtime: Optional[Runtime] = ..., use_mmap: bool = ..., repack: bool = ..., quantize:
         Optional[str] = ..., double_quant: bool = ..., n_ctx: int = ..., n_batch: int = ..., n_seq_max: int = ...,
-        type_k: str = ..., type_v: str = ..., n_checkpoints: int = ..., adapters: Optional[Adapters] = ...) -> CheckReport: ...
+        type_k: str = ..., type_v: str = ..., n_checkpoints: int = ..., adapters: Optional[_Adapters] = ...) -> CheckReport: ...
 def perplexity(
-        model: Model, tokens: Prompt, *, n_ctx: int = ..., n_batch: int = ..., max_windows: Optional[int] = ...,
-        on_window: Optional[Callable[[Perplexity], Any]] = ..., adapters: Optional[Adapters] = ..., progress:
-        Optional[Progress] = ..., cancel: Optional[CancelToken] = ...) -> Perplexity: ...
+        model: Model, tokens: _Prompt, *, n_ctx: int = ..., n_batch: int = ..., max_windows: Optional[int] = ...,
+        on_window: Optional[Callable[[Perplexity], Any]] = ..., adapters: Optional[_Adapters] = ..., progress:
+        Optional[_Progress] = ..., cancel: Optional[CancelToken] = ...) -> Perplexity: ...
 def compare(
-        reference: Model, model: Model, tokens: Prompt, *, n_ctx: int = ..., n_batch: int = ..., max_windows:
-        Optional[int] = ..., on_window: Optional[Callable[[Perplexity], Any]] = ..., adapters: Optional[Adapters] = ...,
-        progress: Optional[Progress] = ..., cancel: Optional[CancelToken] = ...) -> Comparison: ...
-def cosine_similarity(a: Floats, b: Floats) -> float: ...
+        reference: Model, model: Model, tokens: _Prompt, *, n_ctx: int = ..., n_batch: int = ..., max_windows:
+        Optional[int] = ..., on_window: Optional[Callable[[Perplexity], Any]] = ..., adapters: Optional[_Adapters] = ...,
+        progress: Optional[_Progress] = ..., cancel: Optional[CancelToken] = ...) -> Comparison: ...
+def cosine_similarity(a: _Floats, b: _Floats) -> float: ...
 def quantize(
-        source: Path, target: Optional[Path], type: str = ..., *, imatrix: Optional[Path] = ..., method: Optional[str] =
+        source: _Path, target: Optional[_Path], type: str = ..., *, imatrix: Optional[_Path] = ..., method: Optional[str] =
         ..., calibration: Optional[str] = ..., calibration_ctx: int = ..., calibration_chunks: int = ..., tensor_types:
         Sequence[Tuple[str, str]] = ..., output_tensor_type: Optional[str] = ..., token_embedding_type: Optional[str] =
         ..., target_size_bytes: int = ..., target_bpw: float = ..., report: Optional[str] = ..., report_chunks: int =
         ..., group_size: int = ..., symmetric: bool = ..., pure: bool = ..., leave_output_tensor: bool = ...,
         allow_requantize: bool = ..., dry_run: bool = ..., keep_split: bool = ..., override_kv: Sequence[str] = ...,
-        runtime: Optional[Runtime] = ..., progress: Optional[Progress] = ..., cancel: Optional[CancelToken] = ...) -> QuantizeResult: ...
+        runtime: Optional[Runtime] = ..., progress: Optional[_Progress] = ..., cancel: Optional[CancelToken] = ...) -> QuantizeResult: ...
 def convert(
-        source: Path, target: Optional[Path], type: str = ..., *, dequantize: bool = ..., allow_requantize: bool = ...,
-        imatrix: Optional[Path] = ..., model_name: Optional[str] = ..., vocab_only: bool = ..., dry_run: bool = ...,
+        source: _Path, target: Optional[_Path], type: str = ..., *, dequantize: bool = ..., allow_requantize: bool = ...,
+        imatrix: Optional[_Path] = ..., model_name: Optional[str] = ..., vocab_only: bool = ..., dry_run: bool = ...,
         split_max_bytes: int = ..., split_max_tensors: int = ..., override_kv: Sequence[str] = ..., adapters:
-        Sequence[Union[Path, Tuple[Path, float]]] = ..., runtime: Optional[Runtime] = ..., progress: Optional[Progress]
+        Sequence[Union[_Path, Tuple[_Path, float]]] = ..., runtime: Optional[Runtime] = ..., progress: Optional[_Progress]
         = ..., cancel: Optional[CancelToken] = ...) -> QuantizeResult: ...
 def quantization_types() -> List[QuantizationType]: ...
 def version() -> str: ...
