@@ -126,14 +126,17 @@ class InterruptTest(TestCase):
     @classmethod
     def setUpClass(cls):
         cls.model = quern.Model(DEMO, runtime=quern.Runtime(backend="reference", n_threads=1))
-        cls.ids = cls.model.tokenizer.tokenize("The old house stood near the river. " * 40)[:480]
+        cls.ids = cls.model.tokenizer.tokenize("The old house stood near the river. " * 60)[:480]
+        start = time.monotonic()
+        quern.Context(cls.model).append(cls.ids[:60])
+        cls.seconds = (time.monotonic() - start) / 60  # of a token, on this machine as busy as it is
 
     def interrupted(self, call):
-        """The seconds that it took to come back after an interrupt."""
+        """The call takes 480 tokens or more, and an interrupt ends it: after a layer of six, and well before the end."""
         times = []
 
         def interrupt():
-            time.sleep(0.15)
+            time.sleep(40 * self.seconds)
             times.append(time.monotonic())
             os.kill(os.getpid(), signal.SIGINT)
         thread = threading.Thread(target=interrupt)
@@ -141,28 +144,22 @@ class InterruptTest(TestCase):
         try:
             with self.assertRaises(KeyboardInterrupt):
                 call()
-            return time.monotonic() - times[0]
+            self.assertLess(time.monotonic() - times[0], 0.5 + 300 * self.seconds)
         finally:
             thread.join()
 
     def test_prompt(self):
         context = quern.Context(self.model)
-        start = time.monotonic()
-        context.append(self.ids[:60])
-        whole = (time.monotonic() - start) * 8  # a lower bound for eight times as many tokens
-        context.clear()
-        took = self.interrupted(lambda: context.append(self.ids))
-        self.assertLess(took, max(1.0, whole / 2))
+        self.interrupted(lambda: context.append(self.ids))
         self.assertEqual(context.n_used, 0)
-        self.assertGreater(whole, 0.3, "too quick to judge")
 
     def test_generate_and_stream(self):
         token = quern.CancelToken()
         context = quern.Context(self.model)
-        self.assertLess(self.interrupted(lambda: context.generate(self.ids[:8], ignore_eos=True, max_tokens=480, cancel=token)), 1)
+        self.interrupted(lambda: context.generate(self.ids[:8], ignore_eos=True, max_tokens=480, cancel=token))
         self.assertFalse(token.cancelled)  # the caller's flag is as it was
-        self.assertLess(self.interrupted(lambda: list(context.stream(self.ids[:8], ignore_eos=True, max_tokens=480))), 1)
-        self.assertLess(self.interrupted(lambda: quern.perplexity(self.model, self.ids, n_ctx=240)), 1)
+        self.interrupted(lambda: list(context.stream(self.ids[:8], ignore_eos=True, max_tokens=480)))
+        self.interrupted(lambda: quern.perplexity(self.model, self.ids, n_ctx=240))
         context.append([1])  # it is free
 
     def test_a_handler_that_does_not_raise_interrupts_nothing(self):
