@@ -2,8 +2,10 @@
  *
  * A program linked with this header's functions keeps running with every later library of the same ABI version; ABI.md
  * beside this folder holds the rules and the history. The order here: version, status, cancel, runtime, model,
- * tokenizer, chat template, context, sampler, generation, chat. Included at the end: quern_c_check.h, whether a model
- * file runs here; quern_c_convert.h, what makes model files smaller and judges them; quern_c_embed.h, embeddings.
+ * tokenizer, chat template, context, sampler, generation, chat. Included at the end: quern_c_adapter.h, adapters;
+ * quern_c_check.h, whether a model file runs here; quern_c_convert.h, what makes model files smaller and judges them;
+ * quern_c_embed.h, embeddings; quern_c_evaluate.h, how far models are apart; quern_c_logits.h, logits that outlive a
+ * decode; quern_c_scheduler.h, many generations at once.
  *
  * Handles. Made by ..._create or ..._open, which set *out to NULL on failure; given back with ..._close, which accepts
  *   NULL. A handle keeps what it stands on: a model may be closed while its contexts are in use.
@@ -15,8 +17,9 @@
  *   which counts in the capacity and in *needed.
  * Callbacks. Take the `user` pointer given beside them. Those that return int stop the operation by returning nonzero.
  *   They must not throw (or longjmp) through the library.
- * Threads. Runtimes, models and chat templates may be used from many threads at once; every other handle from one at a
- *   time. Cancel tokens are made to be raised from anywhere, a signal handler included.
+ * Threads. Runtimes, models and chat templates may be used from many threads at once, and a scheduler as its header
+ *   tells; every other handle from one at a time. Cancel tokens are made to be raised from anywhere, a signal handler
+ * included.
  */
 #ifndef QUERN_C_H
 #define QUERN_C_H
@@ -151,6 +154,9 @@ typedef struct quern_model quern_model;
 /* Opens a GGUF file; the other parts of a split one are found by name. */
 QUERN_API quern_status quern_model_open(const char* path, const quern_model_options* options, quern_model** out);
 QUERN_API void quern_model_close(quern_model* model);
+/* What it runs on, as a handle of its own, which is to be closed: the runtime given when it was opened, or its private
+ * one. */
+QUERN_API quern_status quern_model_get_runtime(const quern_model* model, quern_runtime** out);
 
 /* Texts live as long as the model's handle. Set struct_size before the call; fields beyond it are left out. */
 typedef struct quern_model_info {
@@ -450,6 +456,26 @@ QUERN_API quern_status quern_sampler_candidates(const quern_sampler* sampler, qu
  * token -1. Nonzero ends the generation with what there is. */
 typedef int (*quern_token_fn)(void* user, quern_token token, const char* text, size_t size);
 
+/* A token, and the natural logarithm of the model's probability of it, before any step of sampling. */
+typedef struct quern_token_logprob {
+  quern_token token;
+  float logprob;
+} quern_token_logprob;
+
+/* One step of a generation, with what quern_token_fn is told and the probabilities. Made by the library, which sets
+ * struct_size: fields beyond it are not there. Valid during the call. */
+typedef struct quern_step {
+  size_t struct_size;
+  quern_token token; /* -1: the text that was waiting at the end */
+  float logprob;     /* where quern_generate_options.logprobs asks for it, else 0 */
+  const char* text;  /* not zero-terminated */
+  size_t size;
+  const quern_token_logprob* top; /* the most probable tokens, the first the most */
+  size_t n_top;
+} quern_step;
+/* Nonzero ends the generation with what there is. */
+typedef int (*quern_step_fn)(void* user, const quern_step* step);
+
 typedef struct quern_generate_options {
   size_t struct_size;
   int32_t max_tokens;                   /* 0: until the model ends or the context is full */
@@ -465,9 +491,13 @@ typedef struct quern_generate_options {
    * it has, what it holds is forgotten, and it keeps them. */
   const struct quern_adapter_use* adapters;
   size_t n_adapters;
+  quern_step_fn on_step; /* called for each step, after on_token where both are given */
+  void* on_step_user;
+  int32_t logprobs;    /* nonzero: on_step is told the tokens' probabilities, which takes time */
+  uint32_t n_logprobs; /* and so many of the highest ones */
 } quern_generate_options;
 #define QUERN_GENERATE_OPTIONS_INIT \
-  { sizeof(quern_generate_options), 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0 }
+  { sizeof(quern_generate_options), 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, 0 }
 
 #define QUERN_STOP_LENGTH 0
 #define QUERN_STOP_END_OF_GENERATION 1
@@ -530,5 +560,8 @@ QUERN_API void quern_chat_close(quern_chat* chat);
 #include "quern_c_check.h"
 #include "quern_c_convert.h"
 #include "quern_c_embed.h"
+#include "quern_c_evaluate.h"
+#include "quern_c_logits.h"
+#include "quern_c_scheduler.h"
 
 #endif

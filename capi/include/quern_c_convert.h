@@ -13,6 +13,10 @@ extern "C" {
 
 /* ---- evaluation ------------------------------------------------------------------------------------------------- */
 
+/* The figures so far, after each window; `result` is valid during the call. */
+struct quern_perplexity_result;
+typedef void (*quern_window_fn)(void* user, const struct quern_perplexity_result* result);
+
 typedef struct quern_perplexity_options {
   size_t struct_size;
   uint32_t n_ctx;      /* window length; the second half of each window is scored. 0: 512 */
@@ -23,9 +27,11 @@ typedef struct quern_perplexity_options {
   const quern_cancel_token* cancel;
   const struct quern_adapter_use* adapters; /* what the model is run with (quern_c_adapter.h) */
   size_t n_adapters;
+  quern_window_fn on_window;
+  void* on_window_user;
 } quern_perplexity_options;
 #define QUERN_PERPLEXITY_OPTIONS_INIT \
-  { sizeof(quern_perplexity_options), 0, 0, 0, NULL, NULL, NULL, NULL, 0 }
+  { sizeof(quern_perplexity_options), 0, 0, 0, NULL, NULL, NULL, NULL, 0, NULL, NULL }
 
 /* Set struct_size before the call; fields beyond it are left out. */
 typedef struct quern_perplexity_result {
@@ -48,6 +54,9 @@ QUERN_API quern_status quern_perplexity(const quern_model* model, const quern_to
 #define QUERN_IMATRIX_GGUF 0 /* what llama-imatrix writes */
 #define QUERN_IMATRIX_DAT 1  /* its older form */
 
+/* After each chunk, with how many of this call's have been added. The matrix may be looked at and saved. */
+typedef void (*quern_chunk_fn)(void* user, uint32_t n_chunks);
+
 typedef struct quern_imatrix_options {
   size_t struct_size;
   uint32_t n_ctx;   /* tokens of a chunk; each is read on its own. 0: 512 */
@@ -59,9 +68,11 @@ typedef struct quern_imatrix_options {
   quern_progress_fn progress; /* stage "imatrix" */
   void* progress_user;
   const quern_cancel_token* cancel;
+  quern_chunk_fn on_chunk;
+  void* on_chunk_user;
 } quern_imatrix_options;
 #define QUERN_IMATRIX_OPTIONS_INIT \
-  { sizeof(quern_imatrix_options), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
+  { sizeof(quern_imatrix_options), 0, 0, 0, 0, 0, NULL, NULL, NULL, NULL, NULL, NULL }
 
 /* Set struct_size before the call; fields beyond it are left out. */
 typedef struct quern_imatrix_info {
@@ -91,6 +102,17 @@ typedef struct quern_imatrix_tensor {
 #define QUERN_IMATRIX_TENSOR_INIT \
   { sizeof(quern_imatrix_tensor), NULL, 0, 0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 }
 
+/* The same of a layer: means over its weights, each as heavy as it has columns. Set struct_size before the call; fields
+ * beyond it are left out. */
+typedef struct quern_imatrix_layer {
+  size_t struct_size;
+  int32_t layer;
+  int32_t reserved; /* 0 */
+  double sum, zd_score, cosine;
+} quern_imatrix_layer;
+#define QUERN_IMATRIX_LAYER_INIT \
+  { sizeof(quern_imatrix_layer), 0, 0, 0.0, 0.0, 0.0 }
+
 /* Which input columns of a model's weights matter, measured on a text. */
 typedef struct quern_imatrix quern_imatrix;
 /* An empty one, to collect into. */
@@ -111,6 +133,10 @@ QUERN_API quern_status quern_imatrix_save(const quern_imatrix* imatrix, const ch
 QUERN_API quern_status quern_imatrix_get_info(const quern_imatrix* imatrix, quern_imatrix_info* out);
 /* By layer, then by name; `index` from 0. */
 QUERN_API quern_status quern_imatrix_get_tensor(quern_imatrix* imatrix, size_t index, quern_imatrix_tensor* out);
+/* By layer; `index` from 0; QUERN_ERROR_ARGUMENT behind the last one. */
+QUERN_API quern_status quern_imatrix_get_layer(const quern_imatrix* imatrix, size_t index, quern_imatrix_layer* out);
+/* What a text that was read is called, or NULL behind the last one. Valid until the matrix changes. */
+QUERN_API const char* quern_imatrix_dataset(const quern_imatrix* imatrix, size_t index);
 /* The mean squares for one weight, by its name in the model file; none where there are none. */
 QUERN_API quern_status quern_imatrix_weights(const quern_imatrix* imatrix, const char* tensor, float* buffer,
                                              size_t capacity, size_t* needed);
@@ -238,6 +264,13 @@ QUERN_API void quern_quantize_result_close(quern_quantize_result* result);
 
 /* ---- converting -------------------------------------------------------------------------------------------------- */
 
+/* An adapter by its path, and how much of it counts. */
+typedef struct quern_merged_adapter {
+  const char* path;
+  float scale;
+  int32_t reserved; /* 0 */
+} quern_merged_adapter;
+
 typedef struct quern_convert_options {
   size_t struct_size;
   /* Of the weights: "f32", "f16", "bf16", "q8_0" or any other quantization type's name. NULL or "auto": F16 or BF16,
@@ -258,9 +291,12 @@ typedef struct quern_convert_options {
   quern_progress_fn progress; /* stage "quantize" */
   void* progress_user;
   const quern_cancel_token* cancel;
+  /* Low-rank adapters to add to the weights: GGUF files or PEFT folders. Changed weights become `type`. */
+  const quern_merged_adapter* adapters;
+  size_t n_adapters;
 } quern_convert_options;
 #define QUERN_CONVERT_OPTIONS_INIT \
-  { sizeof(quern_convert_options), NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL }
+  { sizeof(quern_convert_options), NULL, 0, 0, NULL, NULL, 0, 0, 0, 0, NULL, 0, NULL, NULL, NULL, NULL, 0 }
 
 /* Writes the GGUF file `to` from a Hugging Face folder (config.json, safetensors, tokenizer) or a GGUF file, with the
  * runtime's threads (NULL: a private one); a few megabytes of the model are in memory at a time. On any error and when

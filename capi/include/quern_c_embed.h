@@ -65,6 +65,17 @@ QUERN_API const float* quern_embedder_get(const quern_embedder* embedder, size_t
                                           size_t* n_tokens);
 QUERN_API size_t quern_embedder_n_texts(const quern_embedder* embedder);
 
+/* Vectors that stay as they are when the embedder embeds again, or is closed. May be read from any thread. */
+typedef struct quern_embeddings quern_embeddings;
+/* The results of the last embedding, not copied: the embedder has none then. */
+QUERN_API quern_status quern_embedder_take(quern_embedder* embedder, quern_embeddings** out);
+/* As quern_embedder_get(), quern_embedder_n_texts(), quern_embedder_n_embd(). */
+QUERN_API const float* quern_embeddings_get(const quern_embeddings* embeddings, size_t index, size_t* n_rows,
+                                            size_t* n_tokens);
+QUERN_API size_t quern_embeddings_n_texts(const quern_embeddings* embeddings);
+QUERN_API size_t quern_embeddings_n_embd(const quern_embeddings* embeddings);
+QUERN_API void quern_embeddings_close(quern_embeddings* embeddings);
+
 /* The cosine of the angle between two vectors of n elements; 0 where one of them is zero or NULL. */
 QUERN_API double quern_cosine_similarity(const float* a, const float* b, size_t n);
 

@@ -11,7 +11,7 @@ std::string text_of(const char* text) { return text ? text : ""; }
 
 quern_status read_convert_options(const quern_convert_options* given, quern::ConvertOptions& out) {
   quern_convert_options o = QUERN_CONVERT_OPTIONS_INIT;
-  QUERN_C_CHECK(read_options(given, o, "quern_convert_options"));
+  QUERN_C_CHECK(read_options(given, o, "quern_convert_options", offsetof(quern_convert_options, adapters)));
   if (o.type) out.type = o.type;
   out.dequantize = o.dequantize != 0;
   out.allow_requantize = o.allow_requantize != 0;
@@ -25,6 +25,13 @@ quern_status read_convert_options(const quern_convert_options* given, quern::Con
   for (size_t i = 0; i < o.n_override_kv; ++i) {
     if (!o.override_kv[i]) return refuse(quern::Errc::argument, "override_kv[" + std::to_string(i) + "] is NULL");
     out.override_kv.emplace_back(o.override_kv[i]);
+  }
+  QUERN_C_CHECK(check_array(o.adapters, o.n_adapters, "adapters"));
+  for (size_t i = 0; i < o.n_adapters; ++i) {
+    if (!o.adapters[i].path) {
+      return refuse(quern::Errc::argument, "adapters[" + std::to_string(i) + "].path is NULL");
+    }
+    out.adapters.push_back({o.adapters[i].path, o.adapters[i].scale});
   }
   out.progress = progress_of(o.progress, o.progress_user);
   out.cancel = cancel_of(o.cancel);

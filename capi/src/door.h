@@ -199,6 +199,20 @@ struct quern_embedder {
   std::vector<quern::Embedding> results;  ///< of the last call
 };
 
+struct quern_embeddings {
+  std::vector<quern::Embedding> results;
+  size_t n_embd = 0;
+};
+
+struct quern_logits {
+  std::shared_ptr<const std::vector<float>> rows;
+  size_t n_vocab = 0;
+};
+
+struct quern_scheduler {
+  quern::Scheduler scheduler;
+};
+
 struct quern_imatrix {
   quern::Imatrix imatrix;
   std::vector<quern::ImatrixTensor> tensors;  ///< as it is now; empty where that has not been asked for
@@ -220,5 +234,6 @@ quern_status read_sampler_options(const quern_sampler_options* given, SamplerOpt
 quern_status read_adapters(const quern_adapter_use* given, size_t n, std::vector<AdapterUse>& out);
 quern_status read_generate_options(const quern_generate_options* given, GenerateOptions& out);
 quern_status read_context_options(const quern_context_options* given, ContextOptions& out);
+quern_status read_perplexity_options(const quern_perplexity_options* given, PerplexityOptions& out);
 
 }  // namespace quern::capi

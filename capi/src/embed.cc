@@ -25,6 +25,14 @@ quern_status embed(quern_embedder& embedder, const Texts& texts, const quern_emb
   return QUERN_OK;
 }
 
+/// The vectors of one text, or nothing.
+const float* vectors_of(const std::vector<quern::Embedding>* results, size_t index, size_t* n_rows, size_t* n_tokens) {
+  const quern::Embedding* const one = results && index < results->size() ? &(*results)[index] : nullptr;
+  if (n_rows) *n_rows = one ? one->n_rows : 0;
+  if (n_tokens) *n_tokens = one ? one->n_tokens : 0;
+  return one ? one->values.data() : nullptr;
+}
+
 }  // namespace
 
 extern "C" {
@@ -88,14 +96,35 @@ quern_status quern_embedder_embed_tokens(quern_embedder* embedder, const quern_t
 }
 
 const float* quern_embedder_get(const quern_embedder* embedder, size_t index, size_t* n_rows, size_t* n_tokens) {
-  const bool exists = embedder != nullptr && index < embedder->results.size();
-  const quern::Embedding* const one = exists ? &embedder->results[index] : nullptr;
-  if (n_rows) *n_rows = one ? one->n_rows : 0;
-  if (n_tokens) *n_tokens = one ? one->n_tokens : 0;
-  return one ? one->values.data() : nullptr;
+  return vectors_of(embedder ? &embedder->results : nullptr, index, n_rows, n_tokens);
 }
 
 size_t quern_embedder_n_texts(const quern_embedder* embedder) { return embedder ? embedder->results.size() : 0; }
+
+quern_status quern_embedder_take(quern_embedder* embedder, quern_embeddings** out) {
+  QUERN_C_NEED(out);
+  *out = nullptr;
+  QUERN_C_NEED(embedder);
+  return guard([&] {
+    auto taken = std::make_unique<quern_embeddings>();
+    taken->results.swap(embedder->results);
+    taken->n_embd = embedder->embedder.n_embd();
+    *out = taken.release();
+    return QUERN_OK;
+  });
+}
+
+const float* quern_embeddings_get(const quern_embeddings* embeddings, size_t index, size_t* n_rows, size_t* n_tokens) {
+  return vectors_of(embeddings ? &embeddings->results : nullptr, index, n_rows, n_tokens);
+}
+
+size_t quern_embeddings_n_texts(const quern_embeddings* embeddings) {
+  return embeddings ? embeddings->results.size() : 0;
+}
+
+size_t quern_embeddings_n_embd(const quern_embeddings* embeddings) { return embeddings ? embeddings->n_embd : 0; }
+
+void quern_embeddings_close(quern_embeddings* embeddings) { delete embeddings; }
 
 double quern_cosine_similarity(const float* a, const float* b, size_t n) {
   return a && b ? quern::cosine_similarity({a, n}, {b, n}) : 0;

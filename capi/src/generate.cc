@@ -1,9 +1,37 @@
 // Generation and its result.
+#include <algorithm>
+#include <cstdint>
+
 #include "capi/src/door.h"
 
 using namespace quern::capi;
 
 namespace quern::capi {
+namespace {
+
+static_assert(sizeof(quern_token_logprob) == sizeof(TokenLogprob) &&
+              offsetof(quern_token_logprob, logprob) == offsetof(TokenLogprob, logprob));
+
+/// The caller's functions for a step.
+struct Steps {
+  quern_token_fn on_token;
+  void* on_token_user;
+  quern_step_fn on_step;
+  void* on_step_user;
+
+  bool operator()(const GeneratedToken& step) const {
+    bool go_on = true;
+    if (on_token) go_on = on_token(on_token_user, step.token, step.text.data(), step.text.size()) == 0;
+    if (!on_step) return go_on;
+    const quern_step told{sizeof(quern_step), step.token,
+                          step.logprob,       step.text.data(),
+                          step.text.size(),   reinterpret_cast<const quern_token_logprob*>(step.top.data()),
+                          step.top.size()};
+    return on_step(on_step_user, &told) == 0 && go_on;
+  }
+};
+
+}  // namespace
 
 quern_status read_generate_options(const quern_generate_options* given, GenerateOptions& out) {
   quern_generate_options o = QUERN_GENERATE_OPTIONS_INIT;
@@ -15,11 +43,8 @@ quern_status read_generate_options(const quern_generate_options* given, Generate
     if (!o.stop[i]) return refuse(Errc::argument, "stop[" + std::to_string(i) + "] is NULL");
     out.stop.emplace_back(o.stop[i]);
   }
-  if (o.on_token) {
-    out.on_token = [function = o.on_token, user = o.on_token_user](const GeneratedToken& step) {
-      return function(user, step.token, step.text.data(), step.text.size()) == 0;
-    };
-  }
+  if (o.on_token || o.on_step) out.on_token = Steps{o.on_token, o.on_token_user, o.on_step, o.on_step_user};
+  if (o.logprobs != 0) out.n_logprobs = static_cast<int32_t>(std::min<uint32_t>(o.n_logprobs, INT32_MAX));
   out.progress = progress_of(o.progress, o.progress_user);
   out.cancel = cancel_of(o.cancel);
   if (o.adapters == nullptr && o.n_adapters == 0) return QUERN_OK;

@@ -35,7 +35,7 @@ quern_status quern_imatrix_collect(quern_imatrix* imatrix, const quern_model* mo
   return guard([&] {
     QUERN_C_CHECK(check_array(tokens, n_tokens, "tokens"));
     quern_imatrix_options o = QUERN_IMATRIX_OPTIONS_INIT;
-    QUERN_C_CHECK(read_options(options, o, "quern_imatrix_options"));
+    QUERN_C_CHECK(read_options(options, o, "quern_imatrix_options", offsetof(quern_imatrix_options, on_chunk)));
     quern::ImatrixOptions wanted;
     if (o.n_ctx) wanted.n_ctx = o.n_ctx;
     if (o.n_batch) wanted.n_batch = o.n_batch;
@@ -45,6 +45,12 @@ quern_status quern_imatrix_collect(quern_imatrix* imatrix, const quern_model* mo
     if (o.dataset) wanted.dataset = o.dataset;
     wanted.progress = progress_of(o.progress, o.progress_user);
     wanted.cancel = cancel_of(o.cancel);
+    if (o.on_chunk) {
+      wanted.on_chunk = [imatrix, function = o.on_chunk, user = o.on_chunk_user](uint32_t n_chunks) {
+        imatrix->tensors.clear();
+        function(user, n_chunks);
+      };
+    }
     imatrix->tensors.clear();
     return finish(imatrix->imatrix.collect(model->model, {tokens, n_tokens}, wanted));
   });
@@ -115,6 +121,28 @@ quern_status quern_imatrix_weights(const quern_imatrix* imatrix, const char* ten
     const auto weights = imatrix->imatrix.weights(tensor);
     return write_array(weights.data(), weights.size(), buffer, capacity, needed);
   });
+}
+
+quern_status quern_imatrix_get_layer(const quern_imatrix* imatrix, size_t index, quern_imatrix_layer* out) {
+  QUERN_C_NEED(imatrix);
+  QUERN_C_NEED(out);
+  return guard([&] {
+    const auto layers = imatrix->imatrix.layer_statistics();
+    if (index >= layers.size()) {
+      return refuse(quern::Errc::argument, "layer " + std::to_string(index) + " of " + std::to_string(layers.size()));
+    }
+    quern_imatrix_layer from = QUERN_IMATRIX_LAYER_INIT;
+    from.layer = layers[index].layer;
+    from.sum = layers[index].sum;
+    from.zd_score = layers[index].zd_score;
+    from.cosine = layers[index].cosine;
+    return write_info(from, out, "quern_imatrix_layer");
+  });
+}
+
+const char* quern_imatrix_dataset(const quern_imatrix* imatrix, size_t index) {
+  if (!imatrix || index >= imatrix->imatrix.datasets().size()) return nullptr;
+  return imatrix->imatrix.datasets()[index].c_str();
 }
 
 }  // extern "C"

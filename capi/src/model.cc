@@ -30,6 +30,17 @@ quern_status quern_model_open(const char* path, const quern_model_options* optio
   });
 }
 
+quern_status quern_model_get_runtime(const quern_model* model, quern_runtime** out) {
+  QUERN_C_NEED(out);
+  *out = nullptr;
+  QUERN_C_NEED(model);
+  return guard([&] {
+    const quern::Runtime& runtime = model->model.runtime();
+    *out = new quern_runtime{runtime, runtime.description()};
+    return QUERN_OK;
+  });
+}
+
 void quern_model_close(quern_model* model) { delete model; }
 
 quern_status quern_model_get_info(const quern_model* model, quern_model_info* out) {

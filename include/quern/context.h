@@ -68,6 +68,9 @@ class Context {
   size_t n_logits() const;
   /// Logits of the last such row.
   std::span<const float> last_logits() const;
+  /// All of them, [n_logits, n_vocab], not copied: they stay as they are while somebody holds them, whatever becomes of
+  /// the Context, whose next decode() then takes new memory. Never null.
+  std::shared_ptr<const std::vector<float>> share_logits() const;
 
   /// Tokens that a sequence holds, and the position that follows its last one.
   uint32_t sequence_length(int32_t sequence) const;

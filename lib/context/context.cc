@@ -181,7 +181,9 @@ Status Context::decode(std::span<const BatchToken> batch, const DecodeOptions& o
 Status Context::compute(std::span<const BatchToken> batch, const DecodeOptions& options) {
   const size_t n = batch.size();
   QUERN_TRY(PlacedBatch placed, place(batch, sequences_, cache_));
-  logits_.resize(placed.outputs.size() * n_vocab_);
+  // Those who share the last ones keep them.
+  if (logits_.use_count() > 1) logits_ = std::make_shared<std::vector<float>>();
+  logits_->resize(placed.outputs.size() * n_vocab_);
   for (size_t begin = 0; begin < n; begin += workspace_.n_rows()) {
     const size_t count = std::min<size_t>(workspace_.n_rows(), n - begin);
     if (cache_.window_pool) QUERN_CHECK(place_window(batch, begin, count, sequences_, cache_, placed));
@@ -229,7 +231,7 @@ Status Context::run_pass(const PlacedBatch& placed, std::span<const compute::Sta
   pass.outputs = outputs;
   pass.adapters = begin_adapters(tokens);
   const auto n_before = static_cast<size_t>(first - placed.outputs.begin());
-  pass.logits = std::span(logits_).subspan(n_before * n_vocab_, outputs.size() * n_vocab_);
+  pass.logits = std::span(*logits_).subspan(n_before * n_vocab_, outputs.size() * n_vocab_);
   return decoder_.run(*stream_, cache_.stores(), workspace_, pass, cancel);
 }
 

@@ -39,7 +39,8 @@ class Context {
   /// On any error the sequences are as before.
   Status decode(std::span<const BatchToken> batch, const DecodeOptions& options);
 
-  std::span<const float> logits(size_t i) const { return std::span(logits_).subspan(i * n_vocab_, n_vocab_); }
+  std::span<const float> logits(size_t i) const { return std::span(*logits_).subspan(i * n_vocab_, n_vocab_); }
+  std::shared_ptr<const std::vector<float>> share_logits() const { return logits_; }
   size_t n_logits() const { return n_logits_; }
 
   /// `sequence` must be in 0 ... n_seq_max - 1.
@@ -95,7 +96,7 @@ class Context {
   std::vector<Sequence> sequences_;
   std::vector<model::AdapterList> adapters_;  ///< by sequence
   std::unique_ptr<model::AdapterPass> adapter_pass_;
-  std::vector<float> logits_;
+  std::shared_ptr<std::vector<float>> logits_ = std::make_shared<std::vector<float>>();
   size_t n_logits_ = 0;
 };
 

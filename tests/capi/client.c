@@ -507,6 +507,7 @@ int main(int argc, char** argv) {
   test_convert(argv[1], model);
   test_adapter(model);
   test_embed(model);
+  test_scheduler(model);
   quern_model_close(model);
   printf("%d checks, %d failures\n", n_checks, n_failures);
   return n_failures == 0 ? 0 : 1;

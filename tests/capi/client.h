@@ -23,4 +23,7 @@ void test_adapter(const quern_model* model);
 /* Embeddings. */
 void test_embed(const quern_model* model);
 
+/* Schedulers, and what is told of steps, windows and chunks. */
+void test_scheduler(const quern_model* model);
+
 #endif

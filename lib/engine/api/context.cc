@@ -77,6 +77,10 @@ std::span<const float> Context::last_logits() const {
   return n_logits() > 0 ? logits(n_logits() - 1) : std::span<const float>();
 }
 
+std::shared_ptr<const std::vector<float>> Context::share_logits() const {
+  return n_logits() > 0 ? impl_->inner->share_logits() : std::make_shared<const std::vector<float>>();
+}
+
 uint32_t Context::sequence_length(int32_t sequence) const {
   return has_sequence(*impl_->inner, sequence) ? impl_->inner->sequence(sequence).size() : 0;
 }
