@@ -150,7 +150,21 @@ SIZE(quern_token_probability, 8);
 FIELD(quern_token_probability, token, 0, 4);
 FIELD(quern_token_probability, probability, 4, 4);
 
-SIZE(quern_generate_options, 96);
+SIZE(quern_token_logprob, 8);
+FIELD(quern_token_logprob, token, 0, 4);
+FIELD(quern_token_logprob, logprob, 4, 4);
+
+SIZE(quern_step, 48);
+FIRST(quern_step, 48);
+FIELD(quern_step, struct_size, 0, 8);
+FIELD(quern_step, token, 8, 4);
+FIELD(quern_step, logprob, 12, 4);
+FIELD(quern_step, text, 16, 8);
+FIELD(quern_step, size, 24, 8);
+FIELD(quern_step, top, 32, 8);
+FIELD(quern_step, n_top, 40, 8);
+
+SIZE(quern_generate_options, 120);
 FIRST(quern_generate_options, 80);
 FIELD(quern_generate_options, struct_size, 0, 8);
 FIELD(quern_generate_options, max_tokens, 8, 4);
@@ -164,6 +178,10 @@ FIELD(quern_generate_options, progress_user, 64, 8);
 FIELD(quern_generate_options, cancel, 72, 8);
 FIELD(quern_generate_options, adapters, 80, 8);
 FIELD(quern_generate_options, n_adapters, 88, 8);
+FIELD(quern_generate_options, on_step, 96, 8);
+FIELD(quern_generate_options, on_step_user, 104, 8);
+FIELD(quern_generate_options, logprobs, 112, 4);
+FIELD(quern_generate_options, n_logprobs, 116, 4);
 
 SIZE(quern_timings, 40);
 FIRST(quern_timings, 40);
@@ -239,7 +257,7 @@ FIELD(quern_check_problem, missing, 20, 4);
 FIELD(quern_check_problem, message, 24, 8);
 FIELD(quern_check_problem, tensor, 32, 8);
 
-SIZE(quern_perplexity_options, 64);
+SIZE(quern_perplexity_options, 80);
 FIRST(quern_perplexity_options, 48);
 FIELD(quern_perplexity_options, struct_size, 0, 8);
 FIELD(quern_perplexity_options, n_ctx, 8, 4);
@@ -250,6 +268,8 @@ FIELD(quern_perplexity_options, progress_user, 32, 8);
 FIELD(quern_perplexity_options, cancel, 40, 8);
 FIELD(quern_perplexity_options, adapters, 48, 8);
 FIELD(quern_perplexity_options, n_adapters, 56, 8);
+FIELD(quern_perplexity_options, on_window, 64, 8);
+FIELD(quern_perplexity_options, on_window_user, 72, 8);
 
 SIZE(quern_perplexity_result, 48);
 FIRST(quern_perplexity_result, 48);
@@ -260,7 +280,7 @@ FIELD(quern_perplexity_result, nll_stderr, 24, 8);
 FIELD(quern_perplexity_result, n_tokens, 32, 8);
 FIELD(quern_perplexity_result, n_windows, 40, 4);
 
-SIZE(quern_imatrix_options, 64);
+SIZE(quern_imatrix_options, 80);
 FIRST(quern_imatrix_options, 64);
 FIELD(quern_imatrix_options, struct_size, 0, 8);
 FIELD(quern_imatrix_options, n_ctx, 8, 4);
@@ -272,6 +292,8 @@ FIELD(quern_imatrix_options, dataset, 32, 8);
 FIELD(quern_imatrix_options, progress, 40, 8);
 FIELD(quern_imatrix_options, progress_user, 48, 8);
 FIELD(quern_imatrix_options, cancel, 56, 8);
+FIELD(quern_imatrix_options, on_chunk, 64, 8);
+FIELD(quern_imatrix_options, on_chunk_user, 72, 8);
 
 SIZE(quern_imatrix_info, 24);
 FIRST(quern_imatrix_info, 24);
@@ -297,6 +319,15 @@ FIELD(quern_imatrix_tensor, entropy, 80, 8);
 FIELD(quern_imatrix_tensor, normalized_entropy, 88, 8);
 FIELD(quern_imatrix_tensor, zd_score, 96, 8);
 FIELD(quern_imatrix_tensor, cosine, 104, 8);
+
+SIZE(quern_imatrix_layer, 40);
+FIRST(quern_imatrix_layer, 40);
+FIELD(quern_imatrix_layer, struct_size, 0, 8);
+FIELD(quern_imatrix_layer, layer, 8, 4);
+FIELD(quern_imatrix_layer, reserved, 12, 4);
+FIELD(quern_imatrix_layer, sum, 16, 8);
+FIELD(quern_imatrix_layer, zd_score, 24, 8);
+FIELD(quern_imatrix_layer, cosine, 32, 8);
 
 SIZE(quern_quantization_type, 48);
 FIRST(quern_quantization_type, 40);
@@ -375,7 +406,12 @@ FIELD(quern_quantized_tensor, shape, 56, 32);
 FIELD(quern_quantized_tensor, from_bytes, 88, 8);
 FIELD(quern_quantized_tensor, to_bytes, 96, 8);
 
-SIZE(quern_convert_options, 104);
+SIZE(quern_merged_adapter, 16);
+FIELD(quern_merged_adapter, path, 0, 8);
+FIELD(quern_merged_adapter, scale, 8, 4);
+FIELD(quern_merged_adapter, reserved, 12, 4);
+
+SIZE(quern_convert_options, 120);
 FIRST(quern_convert_options, 104);
 FIELD(quern_convert_options, struct_size, 0, 8);
 FIELD(quern_convert_options, type, 8, 8);
@@ -392,6 +428,8 @@ FIELD(quern_convert_options, n_override_kv, 72, 8);
 FIELD(quern_convert_options, progress, 80, 8);
 FIELD(quern_convert_options, progress_user, 88, 8);
 FIELD(quern_convert_options, cancel, 96, 8);
+FIELD(quern_convert_options, adapters, 104, 8);
+FIELD(quern_convert_options, n_adapters, 112, 8);
 
 SIZE(quern_embedder_options, 40);
 FIRST(quern_embedder_options, 24);
@@ -409,6 +447,51 @@ FIELD(quern_embed_options, struct_size, 0, 8);
 FIELD(quern_embed_options, progress, 8, 8);
 FIELD(quern_embed_options, progress_user, 16, 8);
 FIELD(quern_embed_options, cancel, 24, 8);
+
+SIZE(quern_comparison, 56);
+FIRST(quern_comparison, 56);
+FIELD(quern_comparison, struct_size, 0, 8);
+FIELD(quern_comparison, kl_divergence, 8, 8);
+FIELD(quern_comparison, kl_divergence_stderr, 16, 8);
+FIELD(quern_comparison, top1_agreement, 24, 8);
+FIELD(quern_comparison, reference_ppl, 32, 8);
+FIELD(quern_comparison, ppl, 40, 8);
+FIELD(quern_comparison, n_tokens, 48, 8);
+
+SIZE(quern_scheduler_options, 48);
+FIRST(quern_scheduler_options, 48);
+FIELD(quern_scheduler_options, struct_size, 0, 8);
+FIELD(quern_scheduler_options, n_parallel, 8, 4);
+FIELD(quern_scheduler_options, max_queued, 12, 4);
+FIELD(quern_scheduler_options, n_ctx_request, 16, 4);
+FIELD(quern_scheduler_options, n_kept, 20, 4);
+FIELD(quern_scheduler_options, context, 24, 8);
+FIELD(quern_scheduler_options, adapters, 32, 8);
+FIELD(quern_scheduler_options, n_adapters, 40, 8);
+
+SIZE(quern_scheduler_stats, 88);
+FIRST(quern_scheduler_stats, 88);
+FIELD(quern_scheduler_stats, struct_size, 0, 8);
+FIELD(quern_scheduler_stats, n_running, 8, 4);
+FIELD(quern_scheduler_stats, n_queued, 12, 4);
+FIELD(quern_scheduler_stats, n_kept, 16, 4);
+FIELD(quern_scheduler_stats, n_used, 20, 4);
+FIELD(quern_scheduler_stats, n_ctx, 24, 4);
+FIELD(quern_scheduler_stats, reserved, 28, 4);
+FIELD(quern_scheduler_stats, n_finished, 32, 8);
+FIELD(quern_scheduler_stats, n_prompt_tokens, 40, 8);
+FIELD(quern_scheduler_stats, n_cached_tokens, 48, 8);
+FIELD(quern_scheduler_stats, n_generated_tokens, 56, 8);
+FIELD(quern_scheduler_stats, n_steps, 64, 8);
+FIELD(quern_scheduler_stats, prompt_seconds, 72, 8);
+FIELD(quern_scheduler_stats, generate_seconds, 80, 8);
+
+SIZE(quern_running, 24);
+FIELD(quern_running, id, 0, 8);
+FIELD(quern_running, n_prompt, 8, 4);
+FIELD(quern_running, n_prompt_done, 12, 4);
+FIELD(quern_running, n_generated, 16, 4);
+FIELD(quern_running, reserved, 20, 4);
 
 #endif
 
