@@ -84,7 +84,9 @@ Result<ModelSource> find_model(const std::string& name, bool offline) {
     const std::string path = stored->path;
     return ModelSource{path, std::move(*stored)};
   }
-  const std::string tried = no_file + ", and no model of this name in the store (" + models->root().string() + ")";
+  const bool never_a_file = is_url(name) || name.substr(0, 3) == "hf:";
+  const std::string tried = (never_a_file ? name + ": " : no_file + ", and ") + "no model of this name in the store (" +
+                            models->root().string() + ")";
   if (looks_like_path(name)) return Error{Errc::not_found, tried};
   if (offline || store::offline_by_environment()) {
     return Error{Errc::not_found,
