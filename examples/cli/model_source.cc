@@ -74,6 +74,7 @@ Result<ModelSource> find_model(const std::string& name, bool offline) {
   const auto reference = store::Reference::parse(name);
   if (!reference) {
     if (is_url(name) || name.substr(0, 3) == "hf:") return reference.error();
+    if (looks_like_path(name)) return Error{Errc::not_found, no_file};
     return Error{Errc::not_found, no_file + ", and not the name of a model either: " + reference.error().message};
   }
   auto models = open_store();

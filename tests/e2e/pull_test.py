@@ -40,7 +40,7 @@ def begin_slowly(place, *arguments, at_least=500_000):
 def test_registry_with_token_and_redirect(place):
     registry = place.registry
     registry.want_token = True
-    digest = registry.add_model("library/tiny:latest", MODEL, params={"temperature": 0, "num_predict": 8},
+    digest = registry.add_model("library/tiny:latest", MODEL, params={"temperature": 0, "num_predict": 30},
                                 system="You answer briefly.", license="CC0")
     out, err = place.quern("pull", "tiny")
     assert out == "" and err.splitlines()[0] == "pulling manifest" and err.splitlines()[-1] == "success", err

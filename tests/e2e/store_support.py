@@ -24,14 +24,14 @@ class Place:
     """A folder with a store, a registry (and a second host behind it), and the command with all that in its environment."""
 
     def __init__(self, name, cdn=False, **environment):
-        self.folder = support.path(name)
+        self.folder = os.path.abspath(support.path(name))
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
         self.models = os.path.join(self.folder, "models")
         self.registry = fake_registry.Registry()
         if cdn:
             self.registry.cdn = fake_registry.Registry()
-        self.environment = {**support.GOOD, "HOME": self.folder, "QUERN_MODELS": self.models,
+        self.environment = {**support.GOOD, "HOME": self.folder, "QUERN_MODELS": self.models, "QUERN_OFFLINE": "",
                             "QUERN_REGISTRY": self.registry.url, "HF_ENDPOINT": self.registry.url, **environment}
 
     def start(self, *arguments, limit=None, **options):
@@ -40,7 +40,7 @@ class Place:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
                 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-        return subprocess.Popen([support.QUERN, *map(str, arguments)], stdin=subprocess.DEVNULL,
+        return subprocess.Popen([os.path.abspath(support.QUERN), *map(str, arguments)], stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=self.folder, env=self.environment,
                                 restore_signals=limit is None, preexec_fn=prepare if limit is not None else None, **options)
 
