@@ -228,7 +228,7 @@ def test_url_that_is_no_model(place):
     assert place.names() == [], err
     _, err = place.quern("pull", place.registry.url + "/absent.gguf", code=1)
     assert "404 Not Found" in err and "no such file" in err, err
-    assert place.partial() == [], place.partial()
+    assert place.partial() == [] and place.blobs() == [], place.partial()
 
 
 @placed()
@@ -324,6 +324,9 @@ def test_hub_token(place):
     place.write(".cache/huggingface/token", HUB_TOKEN + "\n")
     place.quern("rm", "hf:user/gated")
     place.quern("pull", "hf:user/gated")
+    # By its address too.
+    place.quern("pull", registry.url + "/user/gated/resolve/main/tiny-Q8_0.gguf")
+    assert not any(r.token for r in registry.cdn.log)
 
 
 @placed()
