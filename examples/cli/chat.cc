@@ -9,6 +9,7 @@
 #include "examples/cli/model_args.h"
 #include "examples/cli/report.h"
 #include "examples/cli/sampler_args.h"
+#include "examples/cli/stored_settings.h"
 
 namespace quern::cli {
 namespace {
@@ -20,6 +21,8 @@ struct Args {
   std::string prompt, file, system;
   int32_t n_predict = -1;
   bool single_turn = false;
+  std::vector<std::string> stop;
+  std::set<std::string> given;  ///< flags
 };
 
 constexpr const char* kHelp =
@@ -91,6 +94,7 @@ class Chat {
     GenerateOptions options;
     options.max_tokens = args_.n_predict;
     options.sampler = sampler_;
+    options.stop = args_.stop;
     options.cancel = catch_interrupts(3);
     options.progress = [&bar](const Progress& progress) {
       bar.update(progress);
@@ -167,7 +171,21 @@ class Chat {
   bool leaving_ = false;
 };
 
+/// Finds the model, and takes over what the store knows of it.
+Status prepare(Args& args) {
+  const auto found = find_model(args.model.model, args.model.offline);
+  if (!found) return found.error();
+  if (!found->stored) return {};
+  const auto& stored = *found->stored;
+  if (store::is_jinja(stored.tmpl))
+    note("quern: chat uses the template of the model's file, not the Modelfile's TEMPLATE");
+  if (!stored.messages.empty()) note("quern: chat begins without the Modelfile's MESSAGEs");
+  const SettingsTarget target{args.model, args.context, args.sampler, args.n_predict, args.system, args.stop};
+  return apply_stored(stored, args.given, target);
+}
+
 int run(Args& args) {
+  if (Status status = prepare(args); !status) return report(status.error());
   auto sampler = sampler_options(args.sampler);
   if (!sampler) return report(sampler.error());
   if (!args.file.empty()) {
@@ -206,7 +224,10 @@ void add_chat(CLI::App& app, Action& action) {
                "  quern chat demo\n"
                "  quern chat model.gguf -sys \"Answer in one sentence.\" -c 8192 --temp 0.6\n"
                "  printf 'Hello!\\nWho are you?\\n' | quern chat demo --temp 0\n");
-  command->callback([args, &action] { action = [args] { return run(*args); }; });
+  command->callback([args, command, &action] {
+    args->given = given_flags(*command);
+    action = [args] { return run(*args); };
+  });
 }
 
 }  // namespace quern::cli

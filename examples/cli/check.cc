@@ -118,7 +118,7 @@ void print_text(const CheckReport& report) {
 }
 
 int run(const Args& args) {
-  auto path = resolve_model(args.model.model);
+  auto path = resolve_model(args.model.model, args.model.offline);
   if (!path) return report(path.error());
   auto runtime = create_runtime(args.model);
   if (!runtime) return report(runtime.error());

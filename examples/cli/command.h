@@ -28,6 +28,12 @@ void add_check(CLI::App& app, Action& action);
 void add_quantize(CLI::App& app, Action& action);
 void add_convert(CLI::App& app, Action& action);
 void add_serve(CLI::App& app, Action& action);
+void add_pull(CLI::App& app, Action& action);
+void add_list(CLI::App& app, Action& action);
+void add_show(CLI::App& app, Action& action);
+void add_create(CLI::App& app, Action& action);
+void add_cp(CLI::App& app, Action& action);
+void add_rm(CLI::App& app, Action& action);
 
 /// "quern: message" on stderr; the exit code for this error.
 int report(const Error& error);

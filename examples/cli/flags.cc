@@ -41,7 +41,6 @@ constexpr std::pair<std::string_view, std::string_view> kHints[] = {
     {"--override-tensor", "everything is computed on the CPU: leave it out"},
     {"--flash-attn", "attention always works block by block: leave it out"},
     {"--ubatch-size", "there is one batch size: -b"},
-    {"--hf-repo", "nothing is downloaded: give the path of a GGUF file"},
     {"--mmap", "files are mapped unless --no-mmap says otherwise"},
     {"--mlock", "pages cannot be locked: --no-mmap reads the file into memory"},
     {"--conversation", "use the command `quern chat`"},

@@ -67,6 +67,12 @@ int run(int argc, char** argv) {
   add_quantize(app, action);
   add_convert(app, action);
   add_serve(app, action);
+  add_pull(app, action);
+  add_list(app, action);
+  add_show(app, action);
+  add_create(app, action);
+  add_cp(app, action);
+  add_rm(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
   app.allow_extras();
 

@@ -1,19 +1,10 @@
 #include "examples/cli/model_args.h"
 
-#include <filesystem>
-
 #include "examples/cli/console.h"
 #include "examples/cli/interrupt.h"
+#include "examples/cli/model_source.h"
 
 namespace quern::cli {
-namespace {
-
-namespace fs = std::filesystem;
-
-constexpr const char* kDemoFile = "quern-demo-q8_0.gguf";
-
-}  // namespace
-
 Result<CacheType> cache_type(std::string_view name) {
   if (name == "f16") return CacheType::f16;
   if (name == "f32") return CacheType::f32;
@@ -23,8 +14,17 @@ Result<CacheType> cache_type(std::string_view name) {
 }
 
 void add_model_args(CLI::App& command, ModelArgs& args, bool with_threads) {
-  command.add_option("MODEL,-m,--model", args.model, "GGUF file, or `demo`: the small model that comes with Quern")
+  command
+      .add_option(
+          "MODEL,-m,--model", args.model,
+          "GGUF file, Hugging Face folder, name (hf:user/repo:Q4_K_M, llama3.2), or `demo`: the small model that "
+          "comes with Quern")
       ->type_name("MODEL");
+  command
+      .add_option_function<std::string>(
+          "--hf-repo", [&args](const std::string& name) { args.model = "hf:" + name; },
+          "-hf: user/repo[:QUANT] of the Hugging Face Hub, the same as MODEL hf:user/repo[:QUANT]")
+      ->type_name("REPO");
   add_open_args(command, args);
   if (!with_threads) return;
   command.add_option("-t,--threads", args.n_threads, "Threads (0: the physical cores this process may use)")
@@ -43,6 +43,7 @@ void add_open_args(CLI::App& command, ModelArgs& args) {
                   "Quantize the weights as they are read: nf4, fp4, int8, or a type of GGUF such as Q4_K")
       ->type_name("TYPE");
   command.add_flag("--double-quant", args.double_quant, "With --quantize nf4: quantize its scales too");
+  command.add_flag("--offline", args.offline, "Do not download a model that is not there (also QUERN_OFFLINE=1)");
   command.add_flag("-v,--verbose", args.verbose, "Say more on stderr");
   command.add_option("--backend", args.backend, "cpu, or reference: scalar, for comparison")->group("");
 }
@@ -63,21 +64,10 @@ void add_context_args(CLI::App& command, ContextArgs& args) {
       ->check(CLI::Range(0, 4096));
 }
 
-Result<std::string> resolve_model(const std::string& name) {
-  if (name.empty()) return Error{Errc::argument, "no model named: give the path of a GGUF file, or `demo`"};
-  if (name != "demo") return name;
-  std::error_code error;
-  std::string looked;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  std::vector<fs::path> folders;
-  if (!error) folders.push_back(program.parent_path().parent_path() / "share" / "quern" / "models");
-  folders.emplace_back(QUERN_CLI_MODELS_DIR);
-  for (const auto& folder : folders) {
-    const fs::path file = folder / kDemoFile;
-    if (fs::is_regular_file(file, error)) return file.string();
-    looked += "\n  " + file.string();
-  }
-  return Error{Errc::not_found, "the demo model is not where it belongs; looked for:" + looked};
+Result<std::string> resolve_model(const std::string& name, bool offline) {
+  const auto found = find_model(name, offline);
+  if (!found) return found.error();
+  return found->path;
 }
 
 Result<Runtime> create_runtime(const ModelArgs& args) {
@@ -101,7 +91,7 @@ Result<Runtime> create_runtime(const ModelArgs& args) {
 }
 
 Result<Model> open_model(const ModelArgs& args, bool vocab_only) {
-  auto path = resolve_model(args.model);  // a command without a model needs no threads
+  auto path = resolve_model(args.model, args.offline);  // a command without a model needs no threads
   if (!path) return path.error();
   auto runtime = create_runtime(args);
   if (!runtime) return runtime.error();
@@ -109,7 +99,7 @@ Result<Model> open_model(const ModelArgs& args, bool vocab_only) {
 }
 
 Result<Model> open_model(const ModelArgs& args, const Runtime& runtime, bool vocab_only) {
-  auto path = resolve_model(args.model);
+  auto path = resolve_model(args.model, args.offline);
   if (!path) return path.error();
   ModelOptions options;
   options.runtime = runtime;

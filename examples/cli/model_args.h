@@ -14,6 +14,7 @@ namespace quern::cli {
 
 struct ModelArgs {
   std::string model;
+  bool offline = false;
   int32_t n_threads = 0;
   int32_t n_threads_batch = 0;
   bool no_mmap = false;
@@ -50,8 +51,7 @@ Result<Context> create_context(const Model& model, const ContextArgs& args, uint
 /// As -ctk and -ctv spell it.
 Result<CacheType> cache_type(std::string_view name);
 
-/// `demo` stands for the model that comes with Quern: beside the installed program (../share/quern/models), or in the
-/// source tree it was built from. Other names are paths.
-Result<std::string> resolve_model(const std::string& name);
+/// The path of a model that is named as find_model (model_source.h) takes it.
+Result<std::string> resolve_model(const std::string& name, bool offline = false);
 
 }  // namespace quern::cli

@@ -8,6 +8,7 @@
 #include "examples/cli/model_args.h"
 #include "examples/cli/report.h"
 #include "examples/cli/sampler_args.h"
+#include "examples/cli/stored_settings.h"
 
 namespace quern::cli {
 namespace {
@@ -20,6 +21,8 @@ struct Args {
   std::vector<std::string> stop;
   int32_t n_predict = -1;
   bool has_prompt = false, raw = false, json = false;
+  std::set<std::string> given;               ///< flags
+  std::optional<store::StoredModel> stored;  ///< the model, where it is one of the store
 };
 
 Result<std::string> prompt_text(const Args& args) {
@@ -34,10 +37,13 @@ Result<std::string> prompt_text(const Args& args) {
 
 Result<std::vector<Token>> prompt_tokens(const Model& model, const Args& args, const std::string& prompt) {
   if (args.raw) return model.tokenizer().tokenize(prompt, {true, true});
-  auto chat_template = ChatTemplate::from_model(model);
+  auto chat_template = template_for(model, args.stored);
   if (!chat_template) return chat_template.error();
   std::vector<ChatMessage> messages;
   if (!args.system.empty()) messages.push_back({"system", args.system});
+  if (args.stored) {
+    for (const auto& message : args.stored->messages) messages.push_back({message.role, message.content});
+  }
   messages.push_back({"user", prompt});
   return chat_template->tokenize(messages);
 }
@@ -56,11 +62,24 @@ void show(const Args& args, const Generation& generation) {
   if (args.model.verbose || (stderr_is_terminal() && stdout_is_terminal())) note(dim(timings_text(generation.timings)));
 }
 
-int run(const Args& args) {
+/// Finds the model, and takes over what the store knows of it.
+Status prepare(Args& args) {
+  auto found = find_model(args.model.model, args.model.offline);
+  if (!found) return found.error();
+  args.stored = std::move(found->stored);
+  if (!args.stored) return {};
+  const SettingsTarget target{args.model, args.context, args.sampler, args.n_predict, args.system, args.stop};
+  if (Status status = apply_stored(*args.stored, args.given, target); !status) return status;
+  if (args.raw) args.system.clear();
+  return {};
+}
+
+int run(Args& args) {
   if (!args.has_prompt && args.file.empty()) {
     return report_usage("no prompt: give -p TEXT, -p - (standard input) or -f FILE; for a conversation: quern chat");
   }
   if (args.raw && !args.system.empty()) return report_usage("-sys needs the chat template, which --raw leaves out");
+  if (Status status = prepare(args); !status) return report(status.error());
   auto sampler = sampler_options(args.sampler);
   if (!sampler) return report(sampler.error());
   auto prompt = prompt_text(args);
@@ -117,10 +136,12 @@ void add_run(CLI::App& app, Action& action) {
   add_examples(*command,
                "  quern run demo -p \"What is the capital of France?\"\n"
                "  quern run model.gguf -p \"Write a poem about rain.\" -n 200 --temp 1.0 -s 42\n"
+               "  quern run hf:unsloth/Qwen3-0.6B-GGUF:Q4_K_M -p \"Hello!\"   # downloaded the first time\n"
                "  git diff | quern run model.gguf -sys \"Summarize this change.\" -p -\n"
                "  quern run model.gguf --raw -p \"Once upon a time\" -n 64 --temp 0 --json\n");
   command->callback([args, command, &action] {
     args->has_prompt = command->count("--prompt") > 0;
+    args->given = given_flags(*command);
     action = [args] { return run(*args); };
   });
 }

@@ -1,5 +1,7 @@
 #include "examples/store/card.h"
 
+#include <quern/check.h>
+#include <quern/convert.h>
 #include <quern/model.h>
 
 #include <algorithm>
@@ -7,11 +9,14 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
-#include "examples/store/text.h"
+#include "examples/store/files.h"
+#include "examples/store/manifest.h"
 #include "examples/store/try.h"
 
 namespace quern::store {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 /// general.file_type of GGUF: llama.cpp's list of mixes (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 constexpr std::pair<uint32_t, std::string_view> kFileTypes[] = {
@@ -40,19 +45,69 @@ std::string quantization_of(const Model& model) {
   return model.info().file_type;
 }
 
+Result<Runtime> small_runtime() {
+  RuntimeOptions options;
+  options.n_threads = 1;
+  return Runtime::create(options);
+}
+
 /// Metadata only: neither weights nor more than one thread are needed.
 Result<Model> open_metadata(const std::string& path) {
-  RuntimeOptions runtime_options;
-  runtime_options.n_threads = 1;
-  QUERN_TRY(Runtime runtime, Runtime::create(runtime_options));
+  QUERN_TRY(Runtime runtime, small_runtime());
   ModelOptions options;
   options.runtime = std::move(runtime);
   options.vocab_only = true;
   return Model::open(path, options);
 }
 
-bool is_encoder(const Model& model) {
-  const auto& architecture = model.info().architecture;
+/// A Hugging Face folder, of which a model opened for its metadata has the tokenizer alone.
+struct Folder {
+  std::string architecture, file_type;
+  uint64_t n_parameters = 0, context_length = 0, embedding_length = 0;
+};
+
+Result<Folder> read_folder(const std::string& path) {
+  Folder out;
+  QUERN_TRY(Runtime runtime, small_runtime());
+  CheckOptions check;
+  check.runtime = runtime;
+  QUERN_TRY(const CheckReport report, check_model(path, check));
+  // A folder that does not run here for want of memory or of an architecture is a model all the same.
+  for (const auto& problem : report.problems) {
+    if (problem.fatal && problem.part == CheckPart::file) return problem.error;
+  }
+  out.architecture = report.architecture;
+  out.file_type = report.file_type;
+  ConvertOptions convert;
+  convert.dry_run = true;
+  convert.type = "f16";
+  if (const auto plan = convert_model(runtime, path, {}, convert)) {
+    for (const auto& tensor : plan->tensors) {
+      uint64_t n = 1;
+      for (const uint64_t extent : tensor.shape) n *= extent;
+      out.n_parameters += n;
+    }
+  }
+  QUERN_TRY(const std::string text, read_file(std::filesystem::path(path) / "config.json", kMaxConfigBytes));
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto number = [&json](const char* key) -> uint64_t {
+    for (const auto* part : {&json, json.is_object() && json.contains("text_config") ? &json["text_config"] : &json}) {
+      if (part->is_object() && part->contains(key) && (*part)[key].is_number_unsigned())
+        return (*part)[key].get<uint64_t>();
+    }
+    return 0;
+  };
+  out.context_length = number("max_position_embeddings");
+  out.embedding_length = number("hidden_size");
+  return out;
+}
+
+bool is_folder(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::is_directory(path, error);
+}
+
+bool is_encoder(const Model& model, const std::string& architecture) {
   constexpr std::array<std::string_view, 8> kEncoders = {"bert",        "nomic-bert",    "modern-bert",
                                                          "eurobert",    "jina-bert-v3",  "gemma-embedding",
                                                          "llama-embed", "nomic-bert-moe"};
@@ -60,13 +115,14 @@ bool is_encoder(const Model& model) {
          std::find(kEncoders.begin(), kEncoders.end(), architecture) != kEncoders.end();
 }
 
-std::vector<std::string> capabilities_of(const Model& model, const StoredModel& stored) {
+std::vector<std::string> capabilities_of(const Model& model, const std::string& architecture,
+                                         const StoredModel& stored) {
   std::vector<std::string> out;
   const std::string& source = model.chat_template();
   const auto mentions = [](const std::string& text, std::string_view word) {
     return text.find(word) != std::string::npos;
   };
-  if (is_encoder(model)) {
+  if (is_encoder(model, architecture)) {
     out.emplace_back("embedding");
     return out;
   }
@@ -83,21 +139,20 @@ std::vector<std::string> capabilities_of(const Model& model, const StoredModel& 
 }
 
 /// The text form of a value as JSON: numbers and booleans as such. Long arrays, which the text form cuts, become null.
-nlohmann::ordered_json value_json(const std::string& key, const std::string& text) {
+Json value_json(const std::string& key, const std::string& text) {
   // Lists of tokens and the like.
   if (!text.empty() && text[0] == '[') return nullptr;
-  const auto json = nlohmann::ordered_json::parse(text, nullptr, false);
+  const auto json = Json::parse(text, nullptr, false);
   const bool number_like = json.is_number() || json.is_boolean();
-  return number_like && key.find("template") == std::string::npos ? json : nlohmann::ordered_json(text);
+  return number_like && key.find("template") == std::string::npos ? json : Json(text);
 }
 
-std::string model_info_json(const Model& model) {
-  nlohmann::ordered_json out = nlohmann::ordered_json::object();
+Json model_info(const Model& model) {
+  Json out = Json::object();
   for (const auto& [key, text] : model.metadata()) {
     if (key != "tokenizer.chat_template") out[key] = value_json(key, text);
   }
-  if (!out.contains("general.parameter_count")) out["general.parameter_count"] = model.info().n_parameters;
-  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return out;
 }
 
 }  // namespace
@@ -123,30 +178,51 @@ std::string parameter_size_text(uint64_t n) {
 }
 
 Result<Details> read_details(const std::string& path) {
-  QUERN_TRY(const Model model, open_metadata(path));
-  std::error_code error;
   Details out;
-  out.format = std::filesystem::is_directory(path, error) ? "safetensors" : "gguf";
-  out.family = model.info().architecture;
+  uint64_t n_parameters = 0;
+  if (is_folder(path)) {
+    QUERN_TRY(const Folder folder, read_folder(path));
+    out.format = "safetensors";
+    out.family = folder.architecture;
+    out.quantization_level = folder.file_type;
+    n_parameters = folder.n_parameters;
+  } else {
+    QUERN_TRY(const Model model, open_metadata(path));
+    out.format = "gguf";
+    out.family = model.info().architecture;
+    out.quantization_level = quantization_of(model);
+    n_parameters = model.info().n_parameters;
+  }
   if (!out.family.empty()) out.families = {out.family};
-  if (model.info().n_parameters > 0) out.parameter_size = parameter_size_text(model.info().n_parameters);
-  out.quantization_level = quantization_of(model);
+  if (n_parameters > 0) out.parameter_size = parameter_size_text(n_parameters);
   return out;
 }
 
 Result<Card> read_card(const StoredModel& stored) {
   QUERN_TRY(const Model model, open_metadata(stored.path));
   Card out;
-  out.architecture = model.info().architecture;
-  out.n_parameters = model.info().n_parameters;
-  out.context_length = model.info().n_ctx_train;
-  out.embedding_length = model.info().n_embd;
-  if (out.context_length == 0) out.context_length = number_of(model, out.architecture + ".context_length");
-  if (out.embedding_length == 0) out.embedding_length = number_of(model, out.architecture + ".embedding_length");
-  out.quantization = quantization_of(model);
-  out.capabilities = capabilities_of(model, stored);
-  out.model_info_json = model_info_json(model);
+  Json info = model_info(model);
   out.chat_template = model.chat_template();
+  if (is_folder(stored.path)) {
+    QUERN_TRY(const Folder folder, read_folder(stored.path));
+    out.architecture = folder.architecture;
+    out.n_parameters = folder.n_parameters;
+    out.quantization = folder.file_type;
+    out.context_length = folder.context_length;
+    out.embedding_length = folder.embedding_length;
+    info["general.architecture"] = folder.architecture;
+    if (folder.context_length > 0) info[folder.architecture + ".context_length"] = folder.context_length;
+    if (folder.embedding_length > 0) info[folder.architecture + ".embedding_length"] = folder.embedding_length;
+  } else {
+    out.architecture = model.info().architecture;
+    out.n_parameters = model.info().n_parameters;
+    out.quantization = quantization_of(model);
+    out.context_length = number_of(model, out.architecture + ".context_length");
+    out.embedding_length = number_of(model, out.architecture + ".embedding_length");
+  }
+  if (!info.contains("general.parameter_count")) info["general.parameter_count"] = out.n_parameters;
+  out.model_info_json = info.dump(-1, ' ', false, Json::error_handler_t::replace);
+  out.capabilities = capabilities_of(model, out.architecture, stored);
   return out;
 }
 

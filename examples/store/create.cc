@@ -41,6 +41,9 @@ class Creation {
     return with_config(layout_, &pin_, std::move(manifest_), std::move(config_));
   }
 
+  /// Nothing comes of it: the blobs that were made may go.
+  std::vector<Digest> give_up() { return pin_.release(); }
+
   Status say(const TransferProgress& progress) const {
     const bool stopped = options_.cancel.cancelled() || (options_.progress && !options_.progress(progress));
     if (stopped) return Error{Errc::cancelled, "cancelled"};
@@ -307,7 +310,12 @@ Result<StoredModel> Store::create(const ModelName& name, const CreateSpec& spec,
   QUERN_CHECK(make_folders(layout.partial()));
   QUERN_TRY(Pin pin, Pin::create(layout, {}));
   Creation creation(*this, layout, spec, options, std::move(pin));
-  QUERN_TRY(const Pulled made, creation.run());
+  const auto run = creation.run();
+  if (!run) {
+    (void)collect(layout, creation.give_up());
+    return run.error();
+  }
+  const Pulled& made = *run;
   QUERN_CHECK(creation.say({"writing manifest", {}, 0, 0}));
   QUERN_CHECK(install_manifest(layout, name, made.manifest));
   QUERN_TRY(StoredModel model, find(name));

@@ -61,6 +61,7 @@ class Lock {
   /// Waits for it; for locks that are held for moments.
   static Result<Lock> exclusive(const std::filesystem::path& path);
   const File& file() const { return file_; }
+  void release() { file_.close(); }
 
  private:
   explicit Lock(File file) : file_(std::move(file)) {}

@@ -256,10 +256,11 @@ HttpResult HttpClient::get(const HttpRequest& request) {
   HttpHead linked;
   for (int hop = 0; hop <= kMaxRedirects; ++hop) {
     const std::string here = origin_of(url);
-    if (here.empty()) return failed(Trouble::fatal, Errc::argument, told(url) + ": not an http(s) address");
+    const Errc at_fault = hop == 0 ? Errc::argument : Errc::io;  // the caller, or who has redirected
+    if (here.empty()) return failed(Trouble::fatal, at_fault, told(url) + ": not an http(s) address");
     const bool plain = starts_with(here, "http:");
     if (plain && !is_loopback(url) && !options_.allow_http) {
-      return failed(Trouble::fatal, Errc::argument,
+      return failed(Trouble::fatal, at_fault,
                     told(url) +
                         ": http is not encrypted, so anybody on the way can change what comes; use https, or "
                         "allow it with --allow-http");

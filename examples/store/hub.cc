@@ -24,34 +24,13 @@ std::string environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-std::string endpoint_of(const PullOptions& options) {
-  std::string out = options.hf_endpoint.empty() ? environment("HF_ENDPOINT") : options.hf_endpoint;
-  if (out.empty()) out = "https://huggingface.co";
-  while (!out.empty() && out.back() == '/') out.pop_back();
-  return out;
-}
-
-/// The user's token: given, HF_TOKEN, or the file that the Hub's own command line writes.
-std::string token_of(const PullOptions& options) {
-  std::string out = options.hf_token.empty() ? environment("HF_TOKEN") : options.hf_token;
-  if (out.empty()) {
-    std::string file = environment("HF_TOKEN_PATH");
-    if (file.empty() && !environment("HF_HOME").empty()) file = environment("HF_HOME") + "/token";
-    if (file.empty() && !environment("HOME").empty()) file = environment("HOME") + "/.cache/huggingface/token";
-    const auto text = file.empty() ? Result<std::string>(std::string()) : read_file(file, kMaxTokenBytes);
-    if (text) out = std::string(trim(*text));
-  }
-  // A token with a line break in it would be another header field.
-  return out.find_first_of("\r\n") == std::string::npos ? out : std::string();
-}
-
 class HubPull {
  public:
   HubPull(Session& session, const ModelName& name)
       : session_(session),
         name_(name),
-        endpoint_(endpoint_of(session.options())),
-        token_(token_of(session.options())),
+        endpoint_(hub_endpoint(session.options())),
+        token_(hub_token(session.options())),
         repository_(name.owner() + "/" + name.model()) {}
 
   Result<Pulled> run() {
@@ -151,6 +130,27 @@ class HubPull {
 };
 
 }  // namespace
+
+std::string hub_endpoint(const PullOptions& options) {
+  std::string out = options.hf_endpoint.empty() ? environment("HF_ENDPOINT") : options.hf_endpoint;
+  if (out.empty()) out = "https://huggingface.co";
+  while (!out.empty() && out.back() == '/') out.pop_back();
+  return out;
+}
+
+/// The user's token: given, HF_TOKEN, or the file that the Hub's own command line writes.
+std::string hub_token(const PullOptions& options) {
+  std::string out = options.hf_token.empty() ? environment("HF_TOKEN") : options.hf_token;
+  if (out.empty()) {
+    std::string file = environment("HF_TOKEN_PATH");
+    if (file.empty() && !environment("HF_HOME").empty()) file = environment("HF_HOME") + "/token";
+    if (file.empty() && !environment("HOME").empty()) file = environment("HOME") + "/.cache/huggingface/token";
+    const auto text = file.empty() ? Result<std::string>(std::string()) : read_file(file, kMaxTokenBytes);
+    if (text) out = std::string(trim(*text));
+  }
+  // A token with a line break in it would be another header field.
+  return out.find_first_of("\r\n") == std::string::npos ? out : std::string();
+}
 
 Result<Pulled> pull_from_hub(Session& session, const ModelName& name) { return HubPull(session, name).run(); }
 

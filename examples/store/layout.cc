@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <utility>
 
 #include "examples/store/text.h"
 #include "examples/store/try.h"
@@ -169,18 +170,25 @@ Result<Pin> Pin::create(const Layout& layout, const std::vector<Digest>& digests
   std::string text;
   for (const auto& digest : digests) text += digest.text() + "\n";
   QUERN_CHECK(write_all(pin.lock_.file(), path, text.data(), text.size()));
+  pin.digests_ = digests;
   return pin;
 }
 
 Status Pin::add(const Layout& layout, const Digest& digest) {
   QUERN_TRY(const Lock mutex, Lock::exclusive(layout.mutex()));
   const std::string text = digest.text() + "\n";
-  return write_all(lock_.file(), path_, text.data(), text.size());
+  QUERN_CHECK(write_all(lock_.file(), path_, text.data(), text.size()));
+  digests_.push_back(digest);
+  return {};
 }
 
-Pin::~Pin() {
+std::vector<Digest> Pin::release() {
   if (lock_.file().is_open()) ::unlink(path_.c_str());
+  lock_.release();
+  return std::exchange(digests_, {});
 }
+
+Pin::~Pin() { release(); }
 
 Result<Removed> collect(const Layout& layout, const std::vector<Digest>& candidates) {
   Removed removed;

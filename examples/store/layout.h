@@ -60,6 +60,8 @@ class Pin {
   static Result<Pin> create(const Layout& layout, const std::vector<Digest>& digests);
   /// One more, from now on.
   Status add(const Layout& layout, const Digest& digest);
+  /// Lets go of all, and tells which they were.
+  std::vector<Digest> release();
   Pin(Pin&&) noexcept = default;
   Pin& operator=(Pin&&) = delete;
   ~Pin();
@@ -68,6 +70,7 @@ class Pin {
   Pin(Lock lock, std::filesystem::path path) : lock_(std::move(lock)), path_(std::move(path)) {}
   Lock lock_;
   std::filesystem::path path_;
+  std::vector<Digest> digests_;
 };
 
 /// Deletes those of `candidates` that neither a manifest nor a living pin names, and views of manifests that are gone.

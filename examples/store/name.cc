@@ -152,7 +152,9 @@ std::string ModelName::full() const { return host_ + "/" + owner_ + "/" + model_
 
 std::string ModelName::text() const {
   if (host_ != kDefaultHost) return full();
-  return (owner_ == kDefaultNamespace ? "" : owner_ + "/") + model_ + ":" + tag_;
+  // A model called hf needs its namespace, as "hf:latest" would be a repository of the Hub.
+  const bool bare = owner_ == kDefaultNamespace && model_ != "hf";
+  return (bare ? "" : owner_ + "/") + model_ + ":" + tag_;
 }
 
 std::filesystem::path ModelName::relative_path() const { return std::filesystem::path(host_) / owner_ / model_ / tag_; }

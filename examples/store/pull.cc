@@ -63,6 +63,8 @@ Result<Pulled> pull_from_url(Session& session, const std::string& url) {
   QUERN_CHECK(session.pin({}));
   const std::string path = url.substr(0, url.find_first_of("?#"));
   BlobSource source{url};
+  // A file of the Hub by its address: with the user's token, as by its name.
+  if (origin_of(url) == origin_of(hub_endpoint(session.options()))) source.bearer = hub_token(session.options());
   source.gguf = true;
   source.label = path.substr(path.rfind('/') + 1);
   QUERN_TRY(const Blob blob, fetch_blob(session, std::move(source)));
@@ -88,7 +90,14 @@ Result<StoredModel> Store::pull(const Reference& reference, const PullOptions& o
   auto pulled = !reference.url.empty()    ? pull_from_url(session, reference.url)
                 : reference.name.on_hub() ? pull_from_hub(session, reference.name)
                                           : pull_from_registry(session, reference.name);
-  if (!pulled) return pulled.error();
+  if (!pulled) {
+    // What is no model is not kept. After a broken connection all is: the next pull needs it.
+    const Errc code = pulled.error().code;
+    if ((code == Errc::format || code == Errc::unsupported) && session.pin() != nullptr) {
+      (void)collect(layout, session.pin()->release());
+    }
+    return pulled.error();
+  }
   QUERN_CHECK(session.say({"verifying sha256 digest", {}, 0, 0}));
   QUERN_TRY(const Manifest manifest, Manifest::parse(pulled->manifest, name.text()));
   QUERN_CHECK(check_blobs(layout, manifest));

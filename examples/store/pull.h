@@ -18,6 +18,10 @@ Result<Pulled> pull_from_hub(Session& session, const ModelName& name);
 /// The address of a GGUF file.
 Result<Pulled> pull_from_url(Session& session, const std::string& url);
 
+/// The Hub's address, and the user's token for it: as the options say, else the environment.
+std::string hub_endpoint(const PullOptions& options);
+std::string hub_token(const PullOptions& options);
+
 /// A text of the model as a blob, and the layer that names it.
 Result<Layer> store_text(const Layout& layout, Pin* pin, std::string_view media_type, std::string_view text);
 

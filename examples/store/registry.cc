@@ -46,12 +46,16 @@ Result<std::string> token_for(Session& session, const Challenge& challenge, cons
     separator = '&';
   }
   if (!challenge.scope.empty()) url += separator + ("scope=" + url_escaped(challenge.scope));
-  QUERN_TRY(const auto document, session.get_document({url}, kMaxTokenBytes));
-  if (document.head.status / 100 != 2) {
-    return status_error(document.head, document.body,
+  HttpRequest request;
+  request.url = url;
+  const auto document = session.get_document(request, kMaxTokenBytes);
+  if (!document)
+    return Error{document.error().code == Errc::argument ? Errc::io : document.error().code, document.error().message};
+  if (document->head.status / 100 != 2) {
+    return status_error(document->head, document->body,
                         "no token for the registry; models that need an account cannot be pulled");
   }
-  const auto json = nlohmann::json::parse(document.body, nullptr, false);
+  const auto json = nlohmann::json::parse(document->body, nullptr, false);
   for (const char* key : {"token", "access_token"}) {
     if (!json.is_object() || !json.contains(key) || !json[key].is_string()) continue;
     const auto token = json[key].get<std::string>();

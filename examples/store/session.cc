@@ -131,8 +131,7 @@ Status Session::before_retry(const HttpResult& result, bool progressed) {
   uint64_t delay = static_cast<uint64_t>(options_.first_delay_ms) << std::min<uint32_t>(failures_ - 1, 16);
   delay = std::min<uint64_t>(delay, kMaxDelayMs);
   if (answered && result.head.retry_after_s) {
-    delay =
-        std::min<uint64_t>(std::max<uint64_t>(delay, uint64_t{1000} * *result.head.retry_after_s), kMaxServerDelayMs);
+    delay = std::min<uint64_t>(uint64_t{1000} * *result.head.retry_after_s, kMaxServerDelayMs);
   }
   TransferProgress progress = last_;
   progress.status = "retrying in " + std::to_string((delay + 999) / 1000) + " s: " + error.message;

@@ -75,7 +75,7 @@ struct Card {
 };
 
 /// How far a pull or create is, in the words of Ollama's streamed progress:
-/// "pulling manifest", then for each blob "pulling <12 digits>" with digest, total and completed, then
+/// "pulling manifest", then for each blob "pulling <12 digits, or its file>" with digest, total and completed, then
 /// "verifying sha256 digest", "writing manifest", "success". "waiting for another download of ..." and "retrying in
 /// N s: <why>" may come between.
 struct TransferProgress {

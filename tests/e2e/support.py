@@ -8,7 +8,9 @@ import traceback
 
 QUERN = sys.argv[1]
 WORK = sys.argv[2]
-GOOD = {"LC_ALL": "C", "PATH": os.environ.get("PATH", "")}
+# Neither the user's own models nor the network.
+GOOD = {"LC_ALL": "C", "PATH": os.environ.get("PATH", ""), "QUERN_MODELS": os.path.join(os.path.abspath(WORK), "models"),
+        "QUERN_OFFLINE": "1"}
 
 
 def quern(*arguments, stdin="", code=0):

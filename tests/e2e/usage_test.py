@@ -53,7 +53,7 @@ def test_wrong_usage():
         (["run", "demo", "-p", "x", "--tempp", "1"], b"did you mean --temp"),
         (["run", "demo", "-p", "x", "-ngl", "99"], b"CPU"),
         (["run", "demo", "-p", "x", "-fa"], b"attention"),
-        (["run", "-hf", "user/repo", "-p", "x"], b"GGUF"),
+        (["run", "-hf", "repo", "-p", "x"], b"hf:user/repo"),
         (["run", "demo", "-p", "x", "--top-p", "7"], b"top_p"),
         (["run", "demo", "-p", "x", "--samplers", "top_k;magic"], b"magic"),
         (["run", "demo", "-p", "x", "--logit-bias", "abc"], b"abc"),

@@ -35,6 +35,13 @@ PARSERS = [
     ("lib/grammar/json_schema", "json_schema"),
     ("lib/convert/imatrix", "imatrix"),
     ("lib/text/charsmap", "vocab"),
+    ("examples/store/name", "model_name"),
+    ("examples/store/modelfile", "modelfile"),
+    ("examples/store/parameters", "modelfile"),
+    ("examples/store/manifest", "manifest"),
+    ("examples/store/hub_files", "manifest"),
+    ("examples/store/http_fields", "manifest"),
+    ("examples/store/digest", "manifest"),
 ]
 PARSER_NAMES = re.compile(r"(^|_)(parser?|lexer|reader|gguf|gbnf|sentencepiece|tiktoken|safetensors|json_schema|npy|imatrix)$")
 # Look like parsers by name, and read only what another one has validated.
