@@ -13,7 +13,7 @@
 set -eu
 
 build_packages="g++ cmake ninja-build pkg-config libpcre2-dev nlohmann-json3-dev libcli11-dev libboost-dev libcurl4-openssl-dev libssl-dev"
-test_packages="doctest-dev python3"
+test_packages="doctest-dev python3 curl"
 # The tests of the chat page: a browser, and node where there is none. Without them those tests are skipped.
 browser_packages="chromium"
 node_packages="nodejs npm"
