@@ -8,7 +8,8 @@ import sys
 from support import Server, main, within
 
 QUERN = sys.argv[1]
-ASK = ["-p", "What is the capital of France?", "--temp", "0"]
+PROMPT = ["-p", "What is the capital of France?"]
+ASK = [*PROMPT, "--temp", "0"]
 
 
 def quern(server, *arguments, stdin="", code=0, environment=None, host=None):
@@ -60,9 +61,13 @@ def test_run(server):
     assert server.url in err and "--no-server" in err
     alone, err = quern(server, "run", "demo", *ASK, "--no-server")
     assert alone == out and err == ""
-    for flags in (["-n", "3"], ["--raw", "-n", "20"], ["-sys", "You are a pirate."], ["--stop", "Paris"], ["--temp", "1.5", "-s", "3", "--top-k", "50"]):
+    for flags in (["-n", "3"], ["--raw", "-n", "20"], ["-sys", "You are a pirate."], ["--stop", "Paris"]):
         here, there = quern(server, "run", "demo", *ASK, *flags, "--no-server"), quern(server, "run", "demo", *ASK, *flags)
         assert here[0] == there[0] and server.url in there[1], flags
+    chosen = ["--raw", "-p", "One day", "-n", "30", "--temp", "1.5", "--top-k", "50", "--top-p", "0.99", "-s"]
+    here = [quern(server, "run", "demo", *chosen, seed, "--no-server")[0] for seed in ("3", "4")]
+    there = [quern(server, "run", "demo", *chosen, seed)[0] for seed in ("3", "4")]
+    assert here == there and here[0] != here[1], (here, there)
     for flags in (["-c", "256"], ["-t", "1"], ["--json"], ["--local"], ["--dry-multiplier", "1"]):
         assert "server" not in quern(server, "run", "demo", *ASK, *flags)[1], flags
     assert "context" in quern(server, "run", "demo", "-p", "word " * 5000, code=1)[1]

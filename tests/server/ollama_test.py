@@ -1,10 +1,10 @@
 """Ollama's endpoints of `quern serve`: fields, streams, errors, the store. ollama_test.py QUERN"""
-import base64
 import datetime
 import hashlib
 import json
 import os
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -345,6 +345,7 @@ def test_blobs_and_create(server):
     digest = "sha256:" + hashlib.sha256(data).hexdigest()
     path = "/api/blobs/" + digest
     server.ask("HEAD", path, status=404)
+    assert "--max-body-size" in server.post(path, bytes(33 << 20), 413).json()["error"]
     assert "digest" in server.post("/api/blobs/sha256:" + "0" * 64, data[:1000], 400).error()
     server.ask("HEAD", "/api/blobs/sha256:" + "0" * 64, status=404)
     for bad in ("sha256:0", "../../etc/passwd", "md5:" + "0" * 64, "sha256:" + "G" * 64, "%2e%2e%2fx"):
@@ -355,11 +356,20 @@ def test_blobs_and_create(server):
     lines = server.post("/api/create", {"model": "uploaded", "files": {"demo.gguf": digest}}).lines()
     assert lines[-1] == {"status": "success"} and all("status" in line for line in lines) and len(lines) > 2
     assert "Paris" in server.post("/api/generate", {"model": "uploaded", "prompt": QUESTION, "stream": False, "options": GREEDY}).json()["response"]
-    small = server.post("/api/create", {"model": "small", "from": "uploaded", "quantize": "f16"}).lines()
+    full = os.path.join(server.store, "full.gguf")
+    subprocess.run([sys.argv[1], "quantize", "--allow-requantize", DEMO, full, "F16"], check=True, capture_output=True)
+    with open(full, "rb") as file:
+        data = file.read()
+    os.remove(full)
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    server.post("/api/blobs/" + digest, data, 201)
+    server.post("/api/create", {"model": "full", "files": {"full.gguf": digest}, "stream": False})
+    assert server.post("/api/show", {"model": "full"}).json()["details"]["quantization_level"] == "F16"
+    small = server.post("/api/create", {"model": "small", "from": "full", "quantize": "q4_0"}).lines()
     assert small[-1] == {"status": "success"}, small[-1]
     assert any(line["status"].startswith("quantizing") for line in small)
     details = server.post("/api/show", {"model": "small"}).json()["details"]
-    assert details["quantization_level"] == "F16" and details["parent_model"] == "uploaded:latest"
+    assert details["quantization_level"] == "Q4_0" and details["parent_model"] == "full:latest"
     cases = [({}, "from"), ({"from": "nobody"}, "nobody"), ({"from": "../x"}, "from"), ({"from": "demo", "template": "{{ .Prompt }}"}, "template"),
              ({"from": "demo", "parameters": {"temprature": 1}}, "temprature"), ({"from": "demo", "parameters": {"top_k": "many"}}, "top_k"),
              ({"from": "demo", "quantize": "Q9_9"}, "Q9_9"), ({"files": {"a.gguf": "sha256:1"}}, "sha256"), ({"files": {"a": 1}}, "files.a"),
@@ -372,7 +382,7 @@ def test_blobs_and_create(server):
         error = answer.lines()[-1]["error"] if answer.status == 200 else answer.error()
         assert named in error, (fields, error)
     assert "wrong" not in str(server.get("/api/tags").json())
-    for name in ("uploaded", "small"):
+    for name in ("uploaded", "full", "small"):
         server.ask("DELETE", "/api/delete", {"model": name}, status=200)
     server.ask("HEAD", path, status=404)
 
