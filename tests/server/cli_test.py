@@ -73,6 +73,16 @@ def test_run(server):
     assert "context" in quern(server, "run", "demo", "-p", "word " * 5000, code=1)[1]
 
 
+def test_stored_models_are_the_same_here_and_there(server):
+    server.post("/api/create", {"model": "own/pirate", "from": "demo", "system": "You are a pirate.", "stream": False,
+                                "parameters": {"num_predict": 7, "temperature": 0, "stop": ["Oslo"]}})
+    for flags in ([], ["-n", "4"], ["--stop", "is"], ["-sys", "You are brief."]):
+        there = quern(server, "run", "own/pirate", "-p", "What is the capital of Norway?", *flags)
+        here = quern(server, "run", "own/pirate:latest", "-p", "What is the capital of Norway?", *flags, "--no-server")
+        assert there[0] == here[0] and there[0].strip() and server.url in there[1], (flags, there, here)
+    server.ask("DELETE", "/api/delete", {"model": "own/pirate"}, status=200)
+
+
 def test_chat(server):
     lines = "What is the capital of France?\nAnd of Norway?\n/undo\nAnd of Norway?\n/regen\n/clear\nWhat is the capital of France?\n/exit\n"
     there = quern(server, "chat", "demo", "--temp", "0", stdin=lines)
