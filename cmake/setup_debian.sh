@@ -14,7 +14,7 @@
 set -eu
 
 build_packages="g++ cmake ninja-build pkg-config libpcre2-dev nlohmann-json3-dev libcli11-dev libboost-dev libcurl4-openssl-dev libssl-dev"
-test_packages="doctest-dev python3 abigail-tools dpkg-dev golang-go xvfb libgtk-3-dev"
+test_packages="doctest-dev python3 curl abigail-tools dpkg-dev golang-go xvfb libgtk-3-dev"
 # The tests of the Rust crates need a cargo of 1.63 or later; one that is there already is taken.
 command -v cargo >/dev/null 2>&1 || test_packages="$test_packages cargo"
 # The tests of the chat page: a browser, and node where there is none. Without them those tests are skipped.

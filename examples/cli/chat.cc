@@ -7,6 +7,7 @@
 #include "examples/cli/interrupt.h"
 #include "examples/cli/line_reader.h"
 #include "examples/cli/model_args.h"
+#include "examples/cli/remote.h"
 #include "examples/cli/report.h"
 #include "examples/cli/sampler_args.h"
 #include "examples/cli/stored_settings.h"
@@ -23,6 +24,7 @@ struct Args {
   bool single_turn = false;
   std::vector<std::string> stop;
   std::set<std::string> given;  ///< flags
+  const CLI::App* command = nullptr;
 };
 
 constexpr const char* kHelp =
@@ -34,7 +36,7 @@ constexpr const char* kHelp =
 
 class Chat {
  public:
-  Chat(ChatSession session, SamplerOptions sampler, const Args& args)
+  Chat(std::unique_ptr<Conversation> session, SamplerOptions sampler, const Args& args)
       : session_(std::move(session)), sampler_(std::move(sampler)), args_(args) {}
 
   /// The conversation until its end; the exit code.
@@ -104,7 +106,7 @@ class Chat {
       bar.clear();
       return print(token.text);
     };
-    const auto generation = session_.send(message, options);
+    const auto generation = session_->send(message, options);
     bar.clear();
     if (!generation) {
       const int code = report(generation.error());
@@ -135,11 +137,11 @@ class Chat {
     if (command == "/exit" || command == "/quit" || command == "/bye") {
       leaving_ = true;
     } else if (command == "/clear") {
-      session_.clear();
+      session_->clear();
       note(dim("(forgotten)"));
     } else if (command == "/undo") {
-      session_.undo();
-      note(dim("(" + std::to_string(session_.messages().size()) + " messages left)"));
+      session_->undo();
+      note(dim("(" + std::to_string(session_->messages().size()) + " messages left)"));
     } else if (command == "/regen") {
       return regenerate();
     } else if (command == "/help") {
@@ -152,19 +154,19 @@ class Chat {
 
   int regenerate() {
     std::string question;
-    for (const auto& message : session_.messages()) {
+    for (const auto& message : session_->messages()) {
       if (message.role == "user") question = message.content;
     }
     if (question.empty()) {
       note("there is no question yet");
       return kOk;
     }
-    session_.undo();
+    session_->undo();
     if (sampler_.seed != 0xFFFFFFFF) ++sampler_.seed;  // another answer, yet a repeatable one
     return answer(question);
   }
 
-  ChatSession session_;
+  std::unique_ptr<Conversation> session_;
   SamplerOptions sampler_;
   const Args& args_;
   LineReader reader_;
@@ -185,14 +187,21 @@ Status prepare(Args& args) {
 }
 
 int run(Args& args) {
-  if (Status status = prepare(args); !status) return report(status.error());
-  auto sampler = sampler_options(args.sampler);
-  if (!sampler) return report(sampler.error());
   if (!args.file.empty()) {
     auto text = read_text(args.file);
     if (!text) return report(text.error());
     args.prompt = *text;
   }
+  auto given = sampler_options(args.sampler);
+  if (!given) return report(given.error());
+  if (auto remote = RemoteModel::find(*args.command, args.model.model, args.sampler)) {
+    catch_interrupts(3);
+    auto conversation = converse(std::move(*remote), args.system);
+    return finish_output(Chat(std::move(conversation), std::move(*given), args).run());
+  }
+  if (Status status = prepare(args); !status) return report(status.error());
+  auto sampler = sampler_options(args.sampler);
+  if (!sampler) return report(sampler.error());
   auto model = open_model(args.model);
   if (!model) return report(model.error());
   auto context = create_context(*model, args.context);
@@ -200,7 +209,7 @@ int run(Args& args) {
   auto session = ChatSession::create(std::move(*context), args.system);
   if (!session) return report(session.error());
   catch_interrupts(3);
-  return finish_output(Chat(std::move(*session), std::move(*sampler), args).run());
+  return finish_output(Chat(converse(std::move(*session)), std::move(*sampler), args).run());
 }
 
 }  // namespace
@@ -224,7 +233,9 @@ void add_chat(CLI::App& app, Action& action) {
                "  quern chat demo\n"
                "  quern chat model.gguf -sys \"Answer in one sentence.\" -c 8192 --temp 0.6\n"
                "  printf 'Hello!\\nWho are you?\\n' | quern chat demo --temp 0\n");
+  add_server_flag(*command);
   command->callback([args, command, &action] {
+    args->command = command;
     args->given = given_flags(*command);
     action = [args] { return run(*args); };
   });

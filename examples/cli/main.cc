@@ -8,6 +8,7 @@
 #include "examples/cli/command.h"
 #include "examples/cli/console.h"
 #include "examples/cli/flags.h"
+#include "examples/cli/ps.h"
 
 namespace quern::cli {
 
@@ -73,6 +74,8 @@ int run(int argc, char** argv) {
   add_create(app, action);
   add_cp(app, action);
   add_rm(app, action);
+  add_ps(app, action);
+  add_stop(app, action);
   for (CLI::App* command : app.get_subcommands({})) command->allow_extras();
   app.allow_extras();
 

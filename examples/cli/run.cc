@@ -6,6 +6,7 @@
 #include "examples/cli/files.h"
 #include "examples/cli/interrupt.h"
 #include "examples/cli/model_args.h"
+#include "examples/cli/remote.h"
 #include "examples/cli/report.h"
 #include "examples/cli/sampler_args.h"
 #include "examples/cli/stored_settings.h"
@@ -23,6 +24,7 @@ struct Args {
   bool has_prompt = false, raw = false, json = false;
   std::set<std::string> given;               ///< flags
   std::optional<store::StoredModel> stored;  ///< the model, where it is one of the store
+  const CLI::App* command = nullptr;
 };
 
 Result<std::string> prompt_text(const Args& args) {
@@ -74,11 +76,35 @@ Status prepare(Args& args) {
   return {};
 }
 
+/// The answer of a running server that has the model; nothing if there is none.
+std::optional<int> run_on_server(const Args& args, const SamplerOptions& sampler) {
+  const auto remote = RemoteModel::find(*args.command, args.model.model, args.sampler);
+  if (!remote) return std::nullopt;
+  const auto prompt = prompt_text(args);
+  if (!prompt) return report(prompt.error());
+  std::vector<ChatMessage> messages;
+  if (!args.system.empty()) messages.push_back({"system", args.system});
+  messages.push_back({"user", *prompt});
+  GenerateOptions options;
+  options.max_tokens = args.n_predict;
+  options.sampler = sampler;
+  options.stop = args.stop;
+  options.cancel = catch_interrupts();
+  options.on_token = [](const GeneratedToken& token) { return print(token.text); };
+  const auto generation = args.raw ? remote->complete(*prompt, options) : remote->chat(messages, options);
+  if (!generation) return report(generation.error());
+  show(args, *generation);
+  return finish_output(interrupts() > 0 ? kFailed : kOk);
+}
+
 int run(Args& args) {
   if (!args.has_prompt && args.file.empty()) {
     return report_usage("no prompt: give -p TEXT, -p - (standard input) or -f FILE; for a conversation: quern chat");
   }
   if (args.raw && !args.system.empty()) return report_usage("-sys needs the chat template, which --raw leaves out");
+  const auto given = sampler_options(args.sampler);
+  if (!given) return report(given.error());
+  if (const auto code = run_on_server(args, *given)) return *code;
   if (Status status = prepare(args); !status) return report(status.error());
   auto sampler = sampler_options(args.sampler);
   if (!sampler) return report(sampler.error());
@@ -139,7 +165,9 @@ void add_run(CLI::App& app, Action& action) {
                "  quern run hf:unsloth/Qwen3-0.6B-GGUF:Q4_K_M -p \"Hello!\"   # downloaded the first time\n"
                "  git diff | quern run model.gguf -sys \"Summarize this change.\" -p -\n"
                "  quern run model.gguf --raw -p \"Once upon a time\" -n 64 --temp 0 --json\n");
+  add_server_flag(*command);
   command->callback([args, command, &action] {
+    args->command = command;
     args->has_prompt = command->count("--prompt") > 0;
     args->given = given_flags(*command);
     action = [args] { return run(*args); };

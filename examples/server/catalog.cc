@@ -5,9 +5,6 @@
 #include <ctime>
 
 namespace quern::server {
-namespace {
-
-/// RFC 3339, in UTC.
 std::string time_text(int64_t ns) {
   const auto seconds = static_cast<std::time_t>(ns / 1000000000);
   std::tm parts{};
@@ -17,8 +14,6 @@ std::string time_text(int64_t ns) {
   std::snprintf(text + n, sizeof(text) - n, ".%09lldZ", static_cast<long long>(ns % 1000000000));
   return text;
 }
-
-}  // namespace
 
 ModelSpec spec_of(const store::StoredModel& model) {
   ModelSpec spec;

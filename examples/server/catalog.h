@@ -32,6 +32,9 @@ class Catalog {
   std::optional<store::Store> store_;
 };
 
+/// RFC 3339 in UTC, of nanoseconds since 1970: "2026-01-31T12:34:56.123456789Z".
+std::string time_text(int64_t ns);
+
 /// What the server needs to know of a stored model.
 ModelSpec spec_of(const store::StoredModel& model);
 

@@ -18,6 +18,21 @@ constexpr Route kRoutes[] = {
     {"GET", "/models", openai_models, kOpenAi},
     {"GET", "/v1/models/*", openai_model, kOpenAi},
 
+    {"POST", "/api/generate", ollama_generate, kOllama},
+    {"POST", "/api/chat", ollama_chat, kOllama},
+    {"POST", "/api/embed", ollama_embed, kOllama},
+    {"POST", "/api/embeddings", ollama_embeddings, kOllama},
+    {"GET", "/api/tags", ollama_tags, kOllama},
+    {"GET", "/api/ps", ollama_ps, kOllama},
+    {"POST", "/api/show", ollama_show, kOllama},
+    {"GET", "/api/version", ollama_version, kOllama, true, true},
+    {"POST", "/api/pull", ollama_pull, kOllama},
+    {"POST", "/api/create", ollama_create, kOllama},
+    {"DELETE", "/api/delete", ollama_delete, kOllama},
+    {"POST", "/api/copy", ollama_copy, kOllama},
+    {"HEAD", "/api/blobs/*", ollama_has_blob, kOllama},
+    {"POST", "/api/blobs/*", ollama_write_blob, kOllama},
+
     {"GET", "/props", llama_props, kLlama},
     {"GET", "/slots", llama_slots, kLlama},
     {"GET", "/metrics", llama_metrics, kLlama},
@@ -42,13 +57,15 @@ std::span<const Route> routes() { return kRoutes; }
 
 const Route* find_route(std::string_view method, std::string_view path, bool& path_known) {
   path_known = false;
-  if (method == "HEAD") method = "GET";
+  const Route* found = nullptr;
   for (const Route& route : kRoutes) {
     if (!matches(route, path)) continue;
     path_known = true;
     if (method == route.method) return &route;
+    // HEAD is GET without the body, where it is not a route of its own.
+    if (method == "HEAD" && std::string_view(route.method) == "GET") found = &route;
   }
-  return nullptr;
+  return found;
 }
 
 ErrorStyle style_of(std::string_view path) {

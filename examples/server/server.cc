@@ -121,8 +121,8 @@ Result<std::unique_ptr<Server>> Server::create(ServerOptions options) {
   Impl* self = impl.get();
   listen.check = [self](const HttpRequest& request) { return self->check(request); };
   listen.handle = [self](ExchangePtr exchange) { self->handle(std::move(exchange)); };
-  listen.error = [](unsigned status, const std::string& message) {
-    return error_response(ApiError(status, message), ErrorStyle::openai);
+  listen.error = [](unsigned status, const std::string& message, const std::string& path) {
+    return error_response(ApiError(status, message), path.empty() ? ErrorStyle::openai : style_of(path));
   };
   auto listener = Listener::create(std::move(listen));
   if (!listener) return listener.error();

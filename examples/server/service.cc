@@ -24,9 +24,11 @@ void with_model_on(boost::asio::thread_pool& pool, const std::shared_ptr<Call>& 
 }  // namespace
 
 void Service::stop() {
+  stopping.cancel();
   hosts.stop();
   workers.join();
   embedders.join();
+  jobs.join();
 }
 
 void guarded(const std::shared_ptr<Call>& call, const std::function<void()>& work) {

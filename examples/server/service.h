@@ -16,6 +16,7 @@
 #include "examples/server/api/error.h"
 #include "examples/server/api/json.h"
 #include "examples/server/catalog.h"
+#include "examples/server/file_facts.h"
 #include "examples/server/hosts/hosts.h"
 #include "examples/server/metrics.h"
 
@@ -39,7 +40,11 @@ struct Service {
   Hosts hosts;
   boost::asio::thread_pool workers{4};    ///< for what takes milliseconds: reading requests, rendering templates
   boost::asio::thread_pool embedders{1};  ///< embeddings, one after the other
-  std::atomic<uint32_t> n_jobs{0};        ///< threads of long work: downloads
+  static constexpr uint32_t kMaxJobs = 4;
+  boost::asio::thread_pool jobs{kMaxJobs};  ///< long work, each on a thread of its own: downloads, new models
+  std::atomic<uint32_t> n_jobs{0};          ///< in progress; there is no queue for more
+  CancelToken stopping{};                   ///< ends them
+  FileFacts facts{};
   size_t n_connections() const { return connections ? connections() : 0; }
   std::function<size_t()> connections{};
 };

@@ -47,6 +47,7 @@ Result<Pulled> with_config(const Layout& layout, Pin* pin, Manifest manifest, Co
     auto details = read_details(path);
     drop_view(layout, draft);
     if (details) {
+      details->parent_model = config.details.parent_model;
       config.details = std::move(*details);
     } else if (details.error().code == Errc::unsupported) {
       config.details.format = manifest.find(kModelType) != nullptr ? "gguf" : "safetensors";

@@ -9,7 +9,8 @@ import traceback
 QUERN = sys.argv[1]
 WORK = sys.argv[2]
 # Neither the user's own models nor the network.
-GOOD = {"LC_ALL": "C", "PATH": os.environ.get("PATH", ""), "QUERN_MODELS": os.path.join(os.path.abspath(WORK), "models"),
+GOOD = {"LC_ALL": "C", "QUERN_HOST": "127.0.0.1:9",  # no server, although there may be one
+        "PATH": os.environ.get("PATH", ""), "QUERN_MODELS": os.path.join(os.path.abspath(WORK), "models"),
         "QUERN_OFFLINE": "1"}
 
 

@@ -25,8 +25,7 @@ std::string read_content(const Input& message, const std::string& field) {
   return text;
 }
 
-void complete(const Host& host, std::vector<ChatMessage>& messages) {
-  const ModelSpec& spec = host.spec();
+void complete(const ModelSpec& spec, std::vector<ChatMessage>& messages) {
   const bool own_system = !messages.empty() && messages.front().role == "system";
   std::vector<ChatMessage> before;
   if (!own_system && !spec.system.empty()) before.push_back({"system", spec.system});
@@ -67,16 +66,16 @@ std::vector<ChatMessage> read_messages(const Fields& fields) {
   return out;
 }
 
-std::vector<Token> conversation_tokens(const Host& host, std::vector<ChatMessage> messages, const Input& kwargs) {
-  complete(host, messages);
-  auto tokens = host.chat_tokens(messages, chat_options(kwargs));
+std::vector<Token> conversation_tokens(const Lease& lease, std::vector<ChatMessage> messages, const Input& kwargs) {
+  complete(lease.spec(), messages);
+  auto tokens = lease->chat_tokens(messages, chat_options(kwargs));
   if (!tokens) throw api_error(tokens.error());
   return std::move(*tokens);
 }
 
-std::string conversation_text(const Host& host, std::vector<ChatMessage> messages, const Input& kwargs) {
-  complete(host, messages);
-  auto text = host.chat_text(messages, chat_options(kwargs));
+std::string conversation_text(const Lease& lease, std::vector<ChatMessage> messages, const Input& kwargs) {
+  complete(lease.spec(), messages);
+  auto text = lease->chat_text(messages, chat_options(kwargs));
   if (!text) throw api_error(text.error());
   return std::move(*text);
 }

@@ -43,7 +43,7 @@ constexpr NumberField kNumbers[] = {
     {"top_n_sigma", &SamplerOptions::top_n_sigma, -1, 100},
     {"xtc_probability", &SamplerOptions::xtc_probability, 0, 1},
     {"xtc_threshold", &SamplerOptions::xtc_threshold, 0, 1},
-    {"repeat_penalty", &SamplerOptions::repeat_penalty, 0, 100},
+    {"repeat_penalty", &SamplerOptions::repeat_penalty, 1e-6, 100},
     {"frequency_penalty", &SamplerOptions::frequency_penalty, -2, 2},
     {"presence_penalty", &SamplerOptions::presence_penalty, -2, 2},
     {"dry_multiplier", &SamplerOptions::dry_multiplier, 0, 100},

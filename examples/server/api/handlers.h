@@ -30,4 +30,20 @@ void llama_detokenize(const std::shared_ptr<Call>& call);
 void llama_apply_template(const std::shared_ptr<Call>& call);
 void llama_completion(const std::shared_ptr<Call>& call);
 
+// ollama_*.cc: https://docs.ollama.com/api
+void ollama_generate(const std::shared_ptr<Call>& call);
+void ollama_chat(const std::shared_ptr<Call>& call);
+void ollama_embed(const std::shared_ptr<Call>& call);
+void ollama_embeddings(const std::shared_ptr<Call>& call);
+void ollama_tags(const std::shared_ptr<Call>& call);
+void ollama_ps(const std::shared_ptr<Call>& call);
+void ollama_show(const std::shared_ptr<Call>& call);
+void ollama_version(const std::shared_ptr<Call>& call);
+void ollama_pull(const std::shared_ptr<Call>& call);
+void ollama_create(const std::shared_ptr<Call>& call);
+void ollama_delete(const std::shared_ptr<Call>& call);
+void ollama_copy(const std::shared_ptr<Call>& call);
+void ollama_has_blob(const std::shared_ptr<Call>& call);
+void ollama_write_blob(const std::shared_ptr<Call>& call);
+
 }  // namespace quern::server

@@ -81,7 +81,7 @@ class CompletionFormat : public Format {
     return {{"index", index},
             {"content", generation.text},
             {"tokens", tokens_ ? Json(generation.tokens) : Json::array()},
-            {"model", (*lease_)->spec().name},
+            {"model", lease_->spec().name},
             {"stop", true},
             {"stop_type", stop_type(generation.stop_reason)},
             {"stopping_word", generation.stop_text},
@@ -108,7 +108,7 @@ void llama_completion(const std::shared_ptr<Call>& call) {
   with_model(call, fields.text("model").value_or(""), std::nullopt, [=](const std::shared_ptr<Lease>& lease) {
     const Fields request(*body);
     Plan plan;
-    plan.options = read_options(request, **lease);
+    plan.options = read_options(request, *lease);
     plan.stream = request.flag("stream").value_or(false);
     if (const auto n = request.integer("n_probs", 0, 100); n && *n > 0)
       plan.options.n_logprobs = static_cast<int32_t>(*n);

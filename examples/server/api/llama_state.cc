@@ -35,11 +35,11 @@ void llama_props(const std::shared_ptr<Call>& call) {
                    {"n_predict", -1}};
     Json json = {{"default_generation_settings", {{"n_ctx", host.n_ctx_request()}, {"params", std::move(params)}}},
                  {"total_slots", host.n_parallel()},
-                 {"model_alias", host.spec().name},
+                 {"model_alias", lease->spec().name},
                  {"chat_template", host.model().chat_template()},
                  {"modalities", {{"vision", false}, {"audio", false}}},
                  {"build_info", std::string("quern ") + version()}};
-    if (call->service.options.show_paths) json["model_path"] = host.spec().path;
+    if (call->service.options.show_paths) json["model_path"] = lease->spec().path;
     call->answer(json);
   });
 }

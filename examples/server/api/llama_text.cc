@@ -66,7 +66,7 @@ void llama_apply_template(const std::shared_ptr<Call>& call) {
   with_model(call, fields.text("model").value_or(""), std::nullopt, [=](const std::shared_ptr<Lease>& lease) {
     const Fields request(*body);
     const auto kwargs = request.object("chat_template_kwargs");
-    call->answer({{"prompt", conversation_text(**lease, read_messages(request), kwargs ? kwargs->json() : Input())}});
+    call->answer({{"prompt", conversation_text(*lease, read_messages(request), kwargs ? kwargs->json() : Input())}});
   });
 }
 

@@ -7,8 +7,8 @@ namespace quern::server {
 namespace {
 
 /// Of a Modelfile's PARAMETERs those that every endpoint knows, by the same names.
-void read_parameters(const Host& host, GenerateOptions& options) {
-  const Fields fields(host.spec().parameters, "parameters.");
+void read_parameters(const ModelSpec& spec, GenerateOptions& options) {
+  const Fields fields(spec.parameters, "parameters.");
   read_sampler(fields, options.sampler);
   options.stop = read_stop(fields);
   if (const auto n = fields.integer("num_predict", -2, INT32_MAX))
@@ -63,11 +63,11 @@ Json timings_json(const GenerateTimings& t) {
           {"predicted_per_second", per_second(t.n_generated, t.generate_seconds)}};
 }
 
-GenerateOptions read_options(const Fields& fields, const Host& host) {
+GenerateOptions read_options(const Fields& fields, const Lease& lease) {
   GenerateOptions options;
-  read_parameters(host, options);
+  read_parameters(lease.spec(), options);
   read_sampler(fields, options.sampler);
-  read_logit_bias(fields, host.model(), options.sampler);
+  read_logit_bias(fields, lease->model(), options.sampler);
   if (fields.has("stop")) options.stop = read_stop(fields);
   for (const char* name : {"n_predict", "max_tokens", "max_completion_tokens"}) {
     if (const auto n = fields.integer(name, -1, INT32_MAX)) options.max_tokens = static_cast<int32_t>(*n);

@@ -21,7 +21,7 @@ Json timings_json(const GenerateTimings& timings);
 
 /// The fields that chat and plain completions share: sampling, stop, max_tokens, n. `base`: as the model's parameters
 /// and the server's defaults have it.
-GenerateOptions read_options(const Fields& fields, const Host& host);
+GenerateOptions read_options(const Fields& fields, const Lease& lease);
 uint32_t read_n(const Fields& fields);
 /// stream_options.include_usage.
 bool wants_usage(const Fields& fields, bool stream);

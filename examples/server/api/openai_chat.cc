@@ -107,7 +107,7 @@ void openai_chat(const std::shared_ptr<Call>& call) {
   with_model(call, name, read_keep_alive(fields), [=](std::shared_ptr<Lease> lease) {
     const Fields request(*body);
     Plan plan;
-    plan.options = read_options(request, **lease);
+    plan.options = read_options(request, *lease);
     plan.n = read_n(request);
     plan.stream = request.flag("stream").value_or(false);
     const bool usage = wants_usage(request, plan.stream);
@@ -116,9 +116,9 @@ void openai_chat(const std::shared_ptr<Call>& call) {
     if (top && !logprobs) bad_field("top_logprobs", "needs \"logprobs\": true");
     if (logprobs) plan.options.n_logprobs = static_cast<int32_t>(top.value_or(0));
     const auto kwargs = request.object("chat_template_kwargs");
-    plan.prompts.push_back(conversation_tokens(**lease, *messages, kwargs ? kwargs->json() : Input()));
+    plan.prompts.push_back(conversation_tokens(*lease, *messages, kwargs ? kwargs->json() : Input()));
     plan.lease = lease;
-    auto format = std::make_unique<ChatFormat>(lease, (*lease)->spec().name, logprobs, usage, plan.n);
+    auto format = std::make_unique<ChatFormat>(lease, lease->spec().name, logprobs, usage, plan.n);
     generate(call, std::move(plan), std::move(format));
   });
 }

@@ -32,7 +32,7 @@ class TextFormat : public Format {
  public:
   TextFormat(std::shared_ptr<Lease> lease, bool logprobs, bool usage, uint32_t n, std::vector<std::string> echo)
       : lease_(std::move(lease)),
-        model_((*lease_)->spec().name),
+        model_(lease_->spec().name),
         logprobs_(logprobs),
         usage_(usage),
         n_(n),
@@ -151,7 +151,7 @@ void openai_completions(const std::shared_ptr<Call>& call) {
   with_model(call, fields.text("model").value_or(""), read_keep_alive(fields), [=](std::shared_ptr<Lease> lease) {
     const Fields request(*body);
     Plan plan;
-    plan.options = read_options(request, **lease);
+    plan.options = read_options(request, *lease);
     if (!request.has("max_tokens") && !request.has("n_predict")) plan.options.max_tokens = 16;  // OpenAI's default
     plan.n = read_n(request);
     const auto best = request.integer("best_of", 1, 16);

@@ -74,7 +74,7 @@ void openai_embeddings(const std::shared_ptr<Call>& call) {
                   call->service.metrics.count_embedded(n_tokens);
                   call->answer({{"object", "list"},
                                 {"data", std::move(data)},
-                                {"model", (*lease)->spec().name},
+                                {"model", lease->spec().name},
                                 {"usage", {{"prompt_tokens", n_tokens}, {"total_tokens", n_tokens}}}});
                 });
 }

@@ -5,6 +5,13 @@
 
 namespace quern::server {
 
+uint32_t ModelSpec::n_ctx() const {
+  const auto it = parameters.find("num_ctx");
+  if (it == parameters.end() || !it->is_number_integer()) return 0;
+  const int64_t n = it->get<int64_t>();
+  return n > 0 && n <= UINT32_MAX ? static_cast<uint32_t>(n) : 0;
+}
+
 Result<std::shared_ptr<Host>> Host::open(const ModelSpec& spec, const HostOptions& options, const CancelToken& cancel) {
   const auto started = std::chrono::steady_clock::now();
   ModelOptions model_options = options.model;
@@ -33,7 +40,8 @@ Status Host::start(const HostOptions& options) {
   for (const auto& adapter : adapters_) scheduler.context.adapters.push_back(adapter);
   const uint32_t trained = std::max<uint32_t>(2, model_.info().n_ctx_train);
   if (scheduler.n_ctx_request == 0 && scheduler.context.n_ctx == 0)
-    scheduler.n_ctx_request = std::min(trained, options.n_ctx_default);
+    scheduler.n_ctx_request =
+        std::min(trained, spec_.n_ctx() > 0 ? std::max(2U, spec_.n_ctx()) : options.n_ctx_default);
   if (scheduler.context.n_ctx == 0) scheduler.context.n_ctx = scheduler.n_ctx_request * scheduler.n_parallel;
   if (scheduler.n_ctx_request == 0)
     scheduler.n_ctx_request = std::max(2U, scheduler.context.n_ctx / scheduler.n_parallel);

@@ -29,6 +29,9 @@ struct ModelSpec {
   std::string digest{};                                   ///< of the store; empty for a path
   std::string modified_at{};                              ///< RFC 3339
   bool fixed = false;                                     ///< named when the server was started: is not unloaded
+
+  /// The parameter num_ctx; 0 without one.
+  uint32_t n_ctx() const;
 };
 
 struct HostOptions {
@@ -48,7 +51,6 @@ class Host {
   /// Ends what is running or waiting with Errc::cancelled, and takes nothing more. Not on a thread that reports steps.
   void stop();
 
-  const ModelSpec& spec() const { return spec_; }
   const Model& model() const { return model_; }
   /// Errc::unsupported for a model that only makes embeddings.
   Result<uint64_t> submit(Request request);

@@ -6,9 +6,9 @@
 namespace quern::server {
 namespace {
 
-/// Two names of one model are one model; the same file with another template is another.
+/// Two names of one model are one model; the same file with another template or context is another.
 std::string key_of(const ModelSpec& spec) {
-  std::string key = spec.path;
+  std::string key = spec.path + "\n" + std::to_string(spec.n_ctx());
   for (const auto& [path, scale] : spec.adapters) key += "\n" + path + " " + std::to_string(scale);
   return key + "\n" + spec.chat_template;
 }
@@ -36,13 +36,14 @@ void Hosts::stop() {
     changed_.notify_all();
   }
   for (auto& job : jobs) {
-    for (auto& ready : job.waiting) ready(Error{Errc::cancelled, "the server is shutting down"});
+    for (auto& waiting : job.waiting) waiting.second(Error{Errc::cancelled, "the server is shutting down"});
   }
 }
 
-std::shared_ptr<Lease> Hosts::lease(const std::string& key, Entry& entry) {
+std::shared_ptr<Lease> Hosts::lease(const std::string& key, Entry& entry, ModelSpec spec) {
   ++entry.n_users;
-  return std::make_shared<Lease>(this, key, entry.host);
+  entry.spec = spec;  // loaded models are shown by the name that was asked for last
+  return std::make_shared<Lease>(this, key, entry.host, std::move(spec));
 }
 
 void Hosts::use(const std::string& name, std::optional<KeepAlive> keep_alive, Ready ready) {
@@ -59,16 +60,16 @@ void Hosts::use(const std::string& name, std::optional<KeepAlive> keep_alive, Re
     if (stop_.cancelled()) {
     } else if (it != entries_.end()) {
       if (keep_alive || it->second.n_users == 0) it->second.keep = keep;
-      result = lease(key, it->second);
+      result = lease(key, it->second, std::move(*spec));
     } else if (n_waiting >= options_.max_waiting) {
       result = Error{Errc::busy, std::to_string(n_waiting) + " requests wait for models to be loaded"};
     } else {
       const auto job = std::find_if(jobs_.begin(), jobs_.end(), [&](const Job& j) { return key_of(j.spec) == key; });
       if (job != jobs_.end()) {
-        job->waiting.push_back(std::move(ready));
+        job->waiting.emplace_back(std::move(*spec), std::move(ready));
       } else {
-        jobs_.push_back({std::move(*spec), keep, {}});
-        jobs_.back().waiting.push_back(std::move(ready));
+        jobs_.push_back({*spec, keep, {}});
+        jobs_.back().waiting.emplace_back(std::move(*spec), std::move(ready));
       }
       changed_.notify_all();
       return;
@@ -173,12 +174,12 @@ void Hosts::load(std::unique_lock<std::mutex>& lock) {
   if (host) {
     const std::string key = key_of(spec);
     Entry& entry = entries_[key] = Entry{spec, *host, 0, job.keep, Clock::now()};
-    for (size_t i = 0; i < job.waiting.size(); ++i) results.emplace_back(lease(key, entry));
+    for (auto& waiting : job.waiting) results.emplace_back(lease(key, entry, std::move(waiting.first)));
   } else {
     results.assign(job.waiting.size(), host.error());
   }
   lock.unlock();
-  for (size_t i = 0; i < results.size(); ++i) job.waiting[i](std::move(results[i]));
+  for (size_t i = 0; i < results.size(); ++i) job.waiting[i].second(std::move(results[i]));
   results.clear();
   lock.lock();
 }

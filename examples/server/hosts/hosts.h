@@ -46,18 +46,21 @@ class Hosts;
 /// The right to use a loaded model; while one exists, the model stays.
 class Lease {
  public:
-  Lease(Hosts* owner, std::string key, std::shared_ptr<Host> host)
-      : owner_(owner), key_(std::move(key)), host_(std::move(host)) {}
+  Lease(Hosts* owner, std::string key, std::shared_ptr<Host> host, ModelSpec spec)
+      : owner_(owner), key_(std::move(key)), host_(std::move(host)), spec_(std::move(spec)) {}
   ~Lease();
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
   Host& operator*() const { return *host_; }
   Host* operator->() const { return host_.get(); }
+  /// What was asked for. Several names may mean one loaded model, each with a system message and parameters of its own.
+  const ModelSpec& spec() const { return spec_; }
 
  private:
   Hosts* owner_;
   std::string key_;
   std::shared_ptr<Host> host_;
+  ModelSpec spec_;
 };
 
 /// Thread-safe. Loads one model at a time, on a thread of its own.
@@ -89,7 +92,7 @@ class Hosts {
   struct Job {
     ModelSpec spec;
     KeepAlive keep{0};
-    std::vector<Ready> waiting;
+    std::vector<std::pair<ModelSpec, Ready>> waiting;
   };
 
   void release(const std::string& key);
@@ -98,7 +101,7 @@ class Hosts {
   bool make_room(std::vector<std::shared_ptr<Host>>& unloaded);
   Result<std::shared_ptr<Host>> open(const ModelSpec& spec, bool room);
   void reap(std::unique_lock<std::mutex>& lock);
-  std::shared_ptr<Lease> lease(const std::string& key, Entry& entry);
+  std::shared_ptr<Lease> lease(const std::string& key, Entry& entry, ModelSpec spec);
 
   HostsOptions options_;
   mutable std::mutex mutex_;

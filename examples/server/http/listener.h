@@ -34,7 +34,8 @@ struct ListenOptions {
   HttpLimits limits{};
   HeadCheck check{};                          ///< An answer refuses the request. On the listener's thread.
   std::function<void(ExchangePtr)> handle{};  ///< On the listener's thread: must not take long.
-  std::function<HttpResponse(unsigned status, const std::string& message)> error{};  ///< The body of an error.
+  /// An error's answer; the path is empty where none was read.
+  std::function<HttpResponse(unsigned status, const std::string& message, const std::string& path)> error{};
 };
 
 /// One thread serves all connections (Boost.Beast and Asio), so that thousands of open ones cost memory alone.

@@ -14,6 +14,11 @@ constexpr size_t kPipelined = 64 << 10;    // bytes of further requests that are
 constexpr size_t kLingerBytes = 64 << 20;  // what a refused client may still send before it is cut off
 constexpr milliseconds kLingerTime{2000};
 
+std::string too_large(const HttpLimits& limits) {
+  return "the body is too large: at most " + std::to_string(limits.max_body_bytes) +
+         " bytes are taken (--max-body-size)";
+}
+
 }  // namespace
 
 const std::string* HttpRequest::header(std::string_view name) const {
@@ -177,7 +182,7 @@ void Session::check_head() {
     }
   }
   const auto length = parser_->content_length();
-  if (length && *length > limits.max_body_bytes) return reject(413, "the body is too large");
+  if (length && *length > limits.max_body_bytes) return reject(413, too_large(limits));
   const uint64_t reserve = length ? *length : parser_->chunked() ? limits.max_body_bytes : 0;
   if (shared_->bodies_bytes + reserve > limits.max_bodies_bytes)
     return reject(503, "too many large requests: come again later");
@@ -246,7 +251,7 @@ void Session::watch() {
 }
 
 void Session::reject_parse(error_code error) {
-  if (error == http::error::body_limit) return reject(413, "the body is too large");
+  if (error == http::error::body_limit) return reject(413, too_large(shared_->options.limits));
   if (error == http::error::header_limit || error == http::error::buffer_overflow)
     return reject(431, "the headers are too large");
   if (error == http::error::bad_version) return reject(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
@@ -259,13 +264,18 @@ void Session::reject_parse(error_code error) {
 void Session::reject(unsigned status, const std::string& message) {
   phase_ = Phase::answer;
   keep_alive_ = false;
-  HttpResponse response = shared_->options.error(status, message);
+  std::string path = request_.path;
+  if (path.empty() && parser_) {  // refused by what stands behind the request line
+    const auto target = parser_->get().target();
+    if (auto parsed = parse_target({target.data(), target.size()})) path = std::move(parsed->path);
+  }
+  HttpResponse response = shared_->options.error(status, message, path);
   send(std::move(response), true);
 }
 
 void Session::refuse() {
   chunked_ = true;
-  HttpResponse response = shared_->options.error(503, "too many connections: come again later");
+  HttpResponse response = shared_->options.error(503, "too many connections: come again later", {});
   response.headers.emplace_back("Retry-After", "5");
   phase_ = Phase::answer;
   keep_alive_ = false;
