@@ -1,7 +1,8 @@
 // The "rwkv" family: at each place the longest token, whatever follows.
 //
-// The list of tokens is all there is: a text that spells a control token ("<s>") becomes that token, asked for or not, as in
-// llama.cpp. Every other kind of vocabulary reads control tokens only where TokenizeOptions::parse_special asks for it.
+// The list of tokens is all there is: a text that spells a control token ("<s>") becomes that token, asked for or not,
+// as in llama.cpp. Every other kind of vocabulary reads control tokens only where TokenizeOptions::parse_special asks
+// for it.
 //
 // Tokens are any bytes; files write them with the escapes \t, \n, \r, \xNN, and \ before a character that stands for
 // itself. Bytes without a token become the unknown token, or, without one, are left out.
