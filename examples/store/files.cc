@@ -129,20 +129,21 @@ std::optional<uint64_t> free_bytes(const fs::path& folder) {
 
 namespace {
 
-/// Opens and locks; a lock on a file that was deleted meanwhile is none, so it is tried again.
-Result<std::optional<File>> locked_file(const fs::path& path, bool wait) {
+/// Opens and locks; a lock on a file that was deleted meanwhile is none, so it is tried again. The result is not open
+/// where another has the lock and `wait` is false.
+Result<File> locked_file(const fs::path& path, bool wait) {
   QUERN_CHECK(make_folders(path.parent_path()));
   while (true) {
     QUERN_TRY(File file, File::open(path, O_RDWR | O_CREAT));
     int failed = 0;
     do failed = ::flock(file.fd(), LOCK_EX | (wait ? 0 : LOCK_NB));
     while (failed != 0 && errno == EINTR);
-    if (failed != 0 && errno == EWOULDBLOCK) return std::optional<File>();
+    if (failed != 0 && errno == EWOULDBLOCK) return File();
     if (failed != 0) return file_error(path, "cannot lock", errno);
     struct stat held = {}, named = {};
     if (::fstat(file.fd(), &held) != 0) return file_error(path, "cannot lock", errno);
     if (::stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino && held.st_dev == named.st_dev) {
-      return std::optional<File>(std::move(file));
+      return Result<File>(std::move(file));
     }
   }
 }
@@ -150,14 +151,14 @@ Result<std::optional<File>> locked_file(const fs::path& path, bool wait) {
 }  // namespace
 
 Result<std::optional<Lock>> Lock::try_exclusive(const fs::path& path) {
-  QUERN_TRY(std::optional<File> file, locked_file(path, false));
-  if (!file) return std::optional<Lock>();
-  return std::optional<Lock>(Lock(std::move(*file)));
+  QUERN_TRY(File file, locked_file(path, false));
+  if (!file.is_open()) return std::optional<Lock>();
+  return std::optional<Lock>(Lock(std::move(file)));
 }
 
 Result<Lock> Lock::exclusive(const fs::path& path) {
-  QUERN_TRY(std::optional<File> file, locked_file(path, true));
-  return Lock(std::move(*file));
+  QUERN_TRY(File file, locked_file(path, true));
+  return Lock(std::move(file));
 }
 
 }  // namespace quern::store
