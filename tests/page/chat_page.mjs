@@ -49,11 +49,11 @@ export class ChatPage {
 
   // Waits until `condition` (a function in this process) holds.
   async until(condition, what) {
-    const end = Date.now() + 8000;
+    const end = Date.now() + 30000;
     while (Date.now() < end) {
       if (await condition()) return;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    assert.fail(`waited 8 s in vain: ${what}`);
+    assert.fail(`waited 30 s in vain: ${what}`);
   }
 }
