@@ -23,9 +23,8 @@
 namespace quern::server {
 
 struct ServiceOptions {
-  bool slots = false;         ///< answer /slots, which tells what runs
-  bool show_paths = false;    ///< tell paths of model files
-  uint64_t cache_scopes = 0;  ///< how many API keys there are
+  bool slots = false;       ///< answer /slots, which tells what runs
+  bool show_paths = false;  ///< tell paths of model files
 };
 
 struct Service {

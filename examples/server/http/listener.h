@@ -25,14 +25,14 @@ struct HttpLimits {
   std::chrono::seconds header_time{10}, body_time{60}, idle_time{75}, write_time{30};
 };
 
-/// What a request is, before its body is read.
+/// Looks at a request before its body is read; an answer refuses it.
 using HeadCheck = std::function<std::optional<HttpResponse>(const HttpRequest&)>;
 
 struct ListenOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;  ///< 0: any free one.
   HttpLimits limits{};
-  HeadCheck check{};                          ///< An answer refuses the request. On the listener's thread.
+  HeadCheck check{};                          ///< On the listener's thread.
   std::function<void(ExchangePtr)> handle{};  ///< On the listener's thread: must not take long.
   /// An error's answer; the path is empty where none was read.
   std::function<HttpResponse(unsigned status, const std::string& message, const std::string& path)> error{};
