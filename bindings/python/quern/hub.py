@@ -1,11 +1,14 @@
-"""Where a model named by a repository is on this machine: a local folder, or Hugging Face's cache of downloads."""
+"""Where a model named by a repository is on this machine: a local folder, or Hugging Face's cache of downloads, into which what is
+not there is fetched."""
 
 from __future__ import annotations
 
 import fnmatch
 import os
+import re
 from typing import Any, List, Optional
 
+from . import download
 from .errors import ArgumentError, NotFoundError
 
 
@@ -49,8 +52,48 @@ def _matches(folder: str, pattern: str) -> List[str]:
 
 def _missing(what: str, looked: List[str]) -> NotFoundError:
     places = ", ".join(looked)
-    return NotFoundError(f"{what}: not on this machine (looked in {places}). Nothing is downloaded from here: fetch it first, "
-                         "with huggingface_hub or by hand, and name its folder", 11)
+    why = "; nothing is downloaded, as HF_HUB_OFFLINE or QUERN_OFFLINE says" if download.offline() else ""
+    return NotFoundError(f"{what}: not on this machine (looked in {places}){why}", 11)
+
+
+def _is_repository(name: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name) is not None and not download.offline()
+
+
+def _snapshot(repo_id: str, cache_dir: Any, revision: str) -> str:
+    """The folder that downloads of a revision go to."""
+    return os.path.join(cache_folder(cache_dir), "models--" + repo_id.replace("/", "--"), "snapshots", revision.replace("/", "--"))
+
+
+# Of a repository with a model that runs as it is, what is needed: not the same weights in other forms.
+_FOLDER_PATTERNS = ("*.json", "*.safetensors", "*.model", "*.jinja", "merges.txt", "vocab.txt", "*.tiktoken")
+
+
+def _fetch_folder(repo_id: str, cache_dir: Any, revision: str) -> str:
+    files = download.list_files(repo_id, revision)
+    wanted = [name for name in files if "/" not in name and any(fnmatch.fnmatch(name, p) for p in _FOLDER_PATTERNS)]
+    if "config.json" not in wanted:
+        raise NotFoundError(f"{repo_id}: there is no config.json in this repository", 11)
+    folder = _snapshot(repo_id, cache_dir, revision)
+    # Last, so that a folder with it has everything.
+    download.fetch_all(repo_id, [name for name in wanted if name != "config.json"] + ["config.json"], files, folder, revision)
+    return folder
+
+
+def _fetch_files(repo_id: str, patterns: List[str], folder: str) -> None:
+    files = download.list_files(repo_id)
+    for pattern in patterns:
+        wanted = sorted(name for name in files if fnmatch.fnmatch(name, pattern))
+        if not wanted:
+            raise NotFoundError(f"{repo_id}: no file matches {pattern!r}; there are {', '.join(sorted(files)[:20])}", 11)
+        if len(wanted) > 1 and not _is_split(wanted):
+            raise ArgumentError(f"{repo_id}: several files match {pattern!r}: {', '.join(wanted)}", 40)
+        download.fetch_all(repo_id, wanted, files, folder)
+
+
+def _is_split(names: List[str]) -> bool:
+    """Whether these are the parts of one model: name-00001-of-00003.gguf, ..."""
+    return all("-of-" in name for name in names) and len({name.split("-of-")[0][:-5] for name in names}) == 1
 
 
 def find_folder(name: Any, cache_dir: Any = None, revision: Optional[str] = None) -> str:
@@ -61,6 +104,8 @@ def find_folder(name: Any, cache_dir: Any = None, revision: Optional[str] = None
     for folder in _snapshots(path, cache_dir, revision or "main"):
         if os.path.exists(os.path.join(folder, "config.json")) or _matches(folder, "*.gguf"):
             return folder
+    if _is_repository(path):
+        return _fetch_folder(path, cache_dir, revision or "main")
     raise _missing(path, [os.path.abspath(path), cache_folder(cache_dir)])
 
 
@@ -74,9 +119,8 @@ def find_file(repo_id: Any, filename: Optional[str], additional_files: Optional[
     folders += _snapshots(repo, cache_dir)
     pattern = filename if filename is not None else "*.gguf"
     for folder in folders:
-        found = _matches(folder, pattern)
-        parts = [name for name in found if "-of-" in name]
-        if len(found) > 1 and len(parts) == len(found) and len({name.split("-of-")[0][:-5] for name in found}) == 1:
+        found = [name for name in _matches(folder, pattern) if not name.endswith(".incomplete")]
+        if len(found) > 1 and _is_split(found):
             found = found[:1]
         if len(found) > 1:
             raise ArgumentError(f"{repo}: several files match {pattern!r}: {', '.join(found)}", 40)
@@ -86,4 +130,8 @@ def find_file(repo_id: Any, filename: Optional[str], additional_files: Optional[
             if not _matches(folder, extra):
                 raise _missing(f"{repo}: {extra}", [folder])
         return os.path.join(folder, found[0])
+    if _is_repository(repo):
+        target = os.fspath(local_dir) if local_dir is not None else _snapshot(repo, cache_dir, "main")
+        _fetch_files(repo, [pattern] + list(additional_files or []), target)
+        return os.path.join(target, sorted(_matches(target, pattern))[0])
     raise _missing(f"{repo}: {pattern}", folders + [cache_folder(cache_dir)])

@@ -16,7 +16,7 @@ NOTES = {
     "create_chat_completion": "`tools`, `functions`, `grammar` and a `response_format` other than text are errors",
     "generate": "`grammar` is an error",
     "sample": "`grammar` is an error",
-    "from_pretrained": "nothing is downloaded: local folders and Hugging Face's cache",
+    "from_pretrained": "models are fetched into Hugging Face's cache without huggingface_hub; local_dir_use_symlinks has no effect",
     "close": "also at the end of a `with` block",
 }
 

@@ -87,6 +87,7 @@ def main():
     if len(sys.argv) > 3:
         environment["QUERN_CLI"] = os.path.abspath(sys.argv[3])
     environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    environment["QUERN_OFFLINE"] = "1"  # but for those tests that bring their own server
     sys.exit(subprocess.run([inside, "-X", "faulthandler", "-m", "unittest", "discover", "-s", HERE, "-t", HERE], cwd=work,
                             env=environment).returncode)
 

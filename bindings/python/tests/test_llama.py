@@ -266,7 +266,7 @@ class LlamaTest(TestCase):
         shutil.copy(DEMO, os.path.join(folder, "other-Q8_0.gguf"))
         with self.assertRaisesRegex(quern.ArgumentError, "several"):
             quern.Llama.from_pretrained(folder, "*Q8_0.gguf")
-        with self.assertRaisesRegex(quern.NotFoundError, "Nothing is downloaded"):
+        with self.assertRaisesRegex(quern.NotFoundError, "not on this machine"):
             quern.Llama.from_pretrained("user/other", "*.gguf", cache_dir=work("hub"))
 
     def test_closed(self):
