@@ -91,9 +91,15 @@ Result<std::string> read_file(const fs::path& path, size_t limit) {
   return out;
 }
 
+/// How often something is tried again in a folder that somebody else took away, as it was empty, before it was used.
+constexpr int kAttempts = 100;
+
 Status make_folders(const fs::path& folder) {
   std::error_code error;
-  fs::create_directories(folder, error);
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    fs::create_directories(folder, error);
+    if (error != std::errc::no_such_file_or_directory) break;
+  }
   if (error) return file_error(folder, "cannot make the folder", error.value());
   return {};
 }
@@ -103,19 +109,29 @@ void sync_folder(const fs::path& folder) {
   if (const auto file = File::open(folder, O_RDONLY | O_DIRECTORY)) ::fsync(file->fd());
 }
 
+namespace {
+
+Status write_beside(const fs::path& path, const fs::path& temporary, std::string_view content) {
+  QUERN_CHECK(make_folders(path.parent_path()));
+  QUERN_TRY(const File file, File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC));
+  QUERN_CHECK(write_all(file, temporary, content.data(), content.size()));
+  if (::fsync(file.fd()) != 0) return file_error(temporary, "cannot write", errno);
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return file_error(path, "cannot write", errno);
+  return {};
+}
+
+}  // namespace
+
 Status write_atomically(const fs::path& path, std::string_view content) {
   static std::atomic<uint64_t> counter{0};
-  QUERN_CHECK(make_folders(path.parent_path()));
   // Hidden, so that nobody takes it for a manifest: those never begin with a dot.
   const fs::path temporary = path.parent_path() / (".quern-" + std::to_string(::getpid()) + "-" +
                                                    std::to_string(counter.fetch_add(1)) + ".tmp");
-  Status status = [&]() -> Status {
-    QUERN_TRY(const File file, File::open(temporary, O_WRONLY | O_CREAT | O_TRUNC));
-    QUERN_CHECK(write_all(file, temporary, content.data(), content.size()));
-    if (::fsync(file.fd()) != 0) return file_error(temporary, "cannot write", errno);
-    if (::rename(temporary.c_str(), path.c_str()) != 0) return file_error(path, "cannot write", errno);
-    return {};
-  }();
+  Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    status = write_beside(path, temporary, content);
+    if (status || status.error().code != Errc::not_found) break;
+  }
   if (!status) ::unlink(temporary.c_str());
   if (status) sync_folder(path.parent_path());
   return status;

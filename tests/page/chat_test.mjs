@@ -183,6 +183,21 @@ suite.test('reasoning is folded away and not sent back', async ({page, server}) 
   assert.deepEqual(server.requests[2].messages.map(({content}) => content), ['Question', 'Forty-two.', 'Another', 'Shown.', 'Third']);
 });
 
+// In the page: how many conversations its database holds.
+function nStored() {
+  return new Promise((resolve, reject) => {
+    const opened = indexedDB.open('quern-chat');
+    opened.onerror = () => reject(opened.error);
+    opened.onsuccess = () => {
+      const counted = opened.result.transaction('conversations').objectStore('conversations').count();
+      counted.onsuccess = () => {
+        opened.result.close();
+        resolve(counted.result);
+      };
+    };
+  });
+}
+
 suite.test('conversations: list, search, rename, delete, undo', async ({page, tab}) => {
   await page.ready();
   for (const text of ['Apples and pears', 'Bread', 'Cheese']) {
@@ -205,6 +220,8 @@ suite.test('conversations: list, search, rename, delete, undo', async ({page, ta
   assert.deepEqual(await titles(), ['Cheese', 'Loaves', 'Apples and pears']);
   await tab.getByRole('button', {name: 'Delete \u201cApples and pears\u201d'}).focus();
   await tab.keyboard.press('Enter');
+  // A reload would cut short what is being stored.
+  await page.until(async () => (await tab.evaluate(nStored)) === 2, 'two conversations in the database');
   await tab.reload();
   await page.until(async () => (await titles()).length === 2, 'the stored conversations');
   assert.deepEqual(await titles(), ['Cheese', 'Loaves']);
