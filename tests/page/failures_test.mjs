@@ -95,7 +95,7 @@ suite.test('a server that is gone is noticed, and its return too', async ({page,
 }, {allowed: [refused]});
 
 suite.test('an answer that breaks off keeps what came', async ({page, tab, server}) => {
-  server.answers = [{pieces: ['Half ', 'of ', 'it'], delay: 20, breakAfter: 2}];
+  server.answers = [{pieces: ['Half ', 'of ', 'it'], delay: 500, breakAfter: 2}];
   await page.ready();
   await page.say('Hi');
   assert.equal((await page.texts('assistant'))[0], 'Half of');
