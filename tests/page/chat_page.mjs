@@ -1,6 +1,22 @@
 // What a user does on the page, in words that the tests share.
 import assert from 'node:assert/strict';
 
+// In the page: transactions that write come one after the other, so one more of them waits for those before.
+function stored() {
+  return new Promise((resolve, reject) => {
+    const opened = indexedDB.open('quern-chat');
+    opened.onerror = () => reject(opened.error);
+    opened.onsuccess = () => {
+      const transaction = opened.result.transaction('conversations', 'readwrite');
+      transaction.objectStore('conversations').count();
+      transaction.oncomplete = () => {
+        opened.result.close();
+        resolve();
+      };
+    };
+  });
+}
+
 export class ChatPage {
   constructor(tab) {
     this.tab = tab;
@@ -45,6 +61,12 @@ export class ChatPage {
 
   button(within, label) {
     return within.getByRole('button', {name: label, exact: true});
+  }
+
+  // Reloads once all is stored that the page has begun to store, which a reload would cut short.
+  async reload() {
+    await this.tab.evaluate(stored);
+    await this.tab.reload();
   }
 
   // Waits until `condition` (a function in this process) holds.

@@ -17,7 +17,7 @@ suite.test('a server that wants a key gets it, and the key leaves with the tab',
   await page.ready();
   await page.say('Hi');
   assert.equal(server.headers[0].authorization, 'Bearer sesame');
-  await tab.reload();
+  await page.reload();
   await page.ready();
   assert.equal(await tab.evaluate(() => Object.values(localStorage).some((value) => value.includes('sesame'))), false);
   const other = await context.newPage();
@@ -140,7 +140,7 @@ suite.test('a page that was left in the middle shows an interrupted answer', asy
   await page.ready();
   await page.ask('Hi');
   await page.until(async () => /w5 /.test((await page.texts('assistant'))[0]), 'some text');
-  await tab.reload();
+  await page.reload();
   await page.ready();
   await tab.locator('.item .open').click();
   await tab.locator('.note', {hasText: 'interrupted'}).waitFor();
@@ -197,7 +197,7 @@ suite.test('what a model, a server and a user write stays text', async ({page, t
   await tab.locator('.item input').fill(kAttacks[1]);
   await tab.keyboard.press('Enter');
   assert.equal(await tab.locator('.item .open').innerText(), kAttacks[1]);
-  await tab.reload();
+  await page.reload();
   await tab.locator('.item .open').click();
   assert.equal(await tab.locator('.thread a').count(), links.length);
   assert.equal(await tab.evaluate(() => globalThis.hit), undefined);

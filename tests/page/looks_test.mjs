@@ -30,7 +30,7 @@ suite.test('an answer that grew looks as if it had come at once', async ({page, 
   for (let i = 0; i < documents.length; ++i) await page.say(`Document ${i}`);
   const shown = () => tab.locator('.thread .markdown').evaluateAll((nodes) => nodes.map((node) => node.innerHTML));
   const grown = await shown();
-  await tab.reload();
+  await page.reload();
   await page.ready();
   await tab.locator('.item .open').click();
   const whole = await shown();
