@@ -51,7 +51,7 @@ class Session {
   TransferProgress last_;
   std::chrono::steady_clock::time_point last_said_{};
   uint32_t failures_ = 0;   ///< in a row
-  bool connected_ = false;  ///< something has answered in this session
+  bool connected_ = false;  ///< something has answered since it was made
 };
 
 /// Whether the server may answer otherwise next time.

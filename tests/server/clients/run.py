@@ -4,40 +4,17 @@ usage: run.py install SOURCE_FOLDER BUILD_FOLDER     copies the tests and instal
        run.py test BUILD_FOLDER TEST QUERN           starts servers and runs a test against them
 Exit status 77: node or npm is not on this machine.
 """
-import hashlib
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
-SKIPPED = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", ".."))
+import npm  # noqa: E402
+
 DEMO = os.path.join(HERE, "..", "..", "..", "examples", "models", "quern-demo-q8_0.gguf")
-
-
-def need_node():
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            print(f"skipped: there is no {program} here (sh cmake/setup_debian.sh test)")
-            sys.exit(SKIPPED)
-
-
-def install(source, build):
-    build.mkdir(parents=True, exist_ok=True)
-    for path in [*source.glob("*.mjs"), source / "package.json", source / "package-lock.json"]:
-        shutil.copyfile(path, build / path.name)
-    stamp = build / "node_modules" / ".installed"
-    lock = hashlib.sha256((source / "package-lock.json").read_bytes()).hexdigest()
-    if stamp.exists() and stamp.read_text() == lock:
-        print("the packages are there")
-        return
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
-    status = subprocess.run(command, cwd=build).returncode
-    if status != 0:
-        sys.exit(f"npm ci failed with exit status {status}")
-    stamp.write_text(lock)
 
 
 def readme_code(build, url):
@@ -76,9 +53,9 @@ def test(build, name, quern):
 
 def main():
     kind, *rest = sys.argv[1:]
-    need_node()
+    npm.need("node", "npm")
     if kind == "install":
-        install(pathlib.Path(rest[0]), pathlib.Path(rest[1]))
+        npm.install(pathlib.Path(rest[0]), pathlib.Path(rest[1]))
     else:
         test(*rest)
 
